@@ -1,0 +1,188 @@
+package mkdisk
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+)
+
+// menu is GRUB's menu as both loaders have it: each image twice, so that it has a second try, and
+// the maintenance console at the end.
+type menu struct {
+	entries []entry
+	serial  *serialLine // of the first serial console; nil when there is none
+	vgaLast bool        // VGA owns /dev/console
+}
+
+// entry is one entry of the menu.
+type entry struct {
+	title     string
+	partition int    // on which kernel and initrd are, from 1
+	kernel    string // path
+	initrd    string // path; "" for an image without one
+	words     []string
+	next      int // the entry that is the saved default while this one runs
+}
+
+type serialLine struct{ unit, speed string }
+
+// The numbers of the entries are known to the rest of the appliance: the saved default names them,
+// and GRUB_ENTRY= tells the booted system which one it was.
+const (
+	activeEntry      = 0
+	backupEntry      = 2
+	maintenanceEntry = 4
+)
+
+// firstEntry is the number of the first entry for a boot default.
+func firstEntry(slot string) (int, bool) {
+	switch slot {
+	case "active":
+		return activeEntry, true
+	case "backup":
+		return backupEntry, true
+	case "maintenance":
+		return maintenanceEntry, true
+	}
+	return 0, false
+}
+
+// fallbacks are the entries GRUB tries when it cannot load the one it wants, in this order, always
+// from the first. The retry entries are not among them, for a kernel that cannot be read cannot be
+// read a second time; and with 1 in front, an empty backup slot would lead to 1, which saves 2, which
+// leads to 1 again.
+func fallbacks() string { return fmt.Sprint(backupEntry, " ", maintenanceEntry) }
+
+func (p *Plan) makeMenu() (menu, error) {
+	r := p.request
+	for _, text := range []string{r.ConsoleArgs, r.SystemArgs} {
+		if strings.ContainsFunc(text, func(c rune) bool { return c < ' ' && c != '\n' && c != '\t' }) {
+			return menu{}, errors.New("kernel arguments hold a control character")
+		}
+	}
+	m := menu{serial: firstSerial(r.ConsoleArgs)}
+	consoles := regexp.MustCompile(`(?:^|\s)console=(\S+)`).FindAllStringSubmatch(r.ConsoleArgs, -1)
+	m.vgaLast = len(consoles) > 0 && strings.HasPrefix(consoles[len(consoles)-1][1], "tty") && !strings.HasPrefix(consoles[len(consoles)-1][1], "ttyS")
+	for _, slot := range []struct {
+		name, title string
+		first       int
+	}{{"active", "Active image", activeEntry}, {"backup", "Backup image", backupEntry}} {
+		for try, suffix := range []string{"", " (retry)"} {
+			m.entries = append(m.entries, p.imageEntry(slot.name, slot.title+suffix, slot.first+try))
+		}
+	}
+	m.entries = append(m.entries, entry{
+		title: "Maintenance console", partition: 1, kernel: "/firmware/kernel.img", initrd: "/firmware/initrd.img",
+		words: append(strings.Fields(r.ConsoleArgs), "flash=UUID="+p.id.flash), next: maintenanceEntry,
+	})
+	return m, nil
+}
+
+// imageEntry is an entry for a slot. An empty slot is described by the image that will come there
+// when the next one is installed: the active image becomes the backup.
+func (p *Plan) imageEntry(slot, title string, number int) entry {
+	img := p.describing(slot)
+	dir := "/system/" + slot
+	e := entry{title: title, partition: 2, kernel: dir + "/kernel.img", next: number + 1}
+	if _, ok := img.Sizes["initrd.img"]; ok {
+		e.initrd = dir + "/initrd.img"
+	}
+	e.words = compose(img.Args, p.request.ConsoleArgs, p.request.SystemArgs, p.id.flash, slot, fmt.Sprint(number))
+	return e
+}
+
+func (p *Plan) describing(slot string) image {
+	for _, img := range p.images {
+		if img.slot == slot {
+			return img
+		}
+	}
+	if len(p.images) > 0 {
+		return p.images[0]
+	}
+	return image{}
+}
+
+// firstSerial is the first serial console among kernel arguments, at 9600 baud when nothing is
+// said, as the kernel has it (console= in kernel-parameters.txt).
+func firstSerial(args string) *serialLine {
+	m := regexp.MustCompile(`(?:^|\s)console=ttyS(\d+)(?:,(\d+))?`).FindStringSubmatch(args)
+	if m == nil {
+		return nil
+	}
+	if m[2] == "" {
+		m[2] = "9600"
+	}
+	return &serialLine{unit: m[1], speed: m[2]}
+}
+
+// legacy is menu.lst. GRUB Legacy shows its menu on one terminal: the one where a key is pressed
+// within two seconds, else the first of the list; without --timeout it would wait for a key.
+func (m menu) legacy() []byte {
+	var b strings.Builder
+	fmt.Fprintf(&b, "# Made by holdfast disk create. Holdfast knows the entries by their numbers.\ndefault saved\ntimeout 2\nfallback %s\n", fallbacks())
+	if m.serial != nil {
+		terminals := "serial console"
+		if m.vgaLast {
+			terminals = "console serial"
+		}
+		fmt.Fprintf(&b, "serial --unit=%s --speed=%s\nterminal --timeout=2 %s\n", m.serial.unit, m.serial.speed, terminals)
+	}
+	for _, e := range m.entries {
+		fmt.Fprintf(&b, "\ntitle %s\nsavedefault %d\nroot (hd0,%d)\nkernel %s %s\n", e.title, e.next, e.partition-1, e.kernel, strings.Join(e.words, " "))
+		if e.initrd != "" {
+			fmt.Fprintf(&b, "initrd %s\n", e.initrd)
+		}
+	}
+	return []byte(b.String())
+}
+
+// grub2 is grub.cfg. The disk is the one that GRUB was started from: its number may differ, and
+// another disk may be a copy of it.
+func (m menu) grub2() ([]byte, error) {
+	var b strings.Builder
+	b.WriteString("# Made by holdfast disk create. Holdfast knows the entries by their numbers.\n")
+	if m.serial != nil {
+		fmt.Fprintf(&b, "serial --unit=%s --speed=%s\nterminal_input console serial\nterminal_output console serial\n", m.serial.unit, m.serial.speed)
+	}
+	fmt.Fprintf(&b, `regexp --set=1:disk '^([^,]+),' "$root"
+load_env
+if [ -n "$next_entry" ]; then
+	set default="$next_entry"
+	set next_entry=
+	save_env next_entry
+else
+	set default="$saved_entry"
+fi
+set fallback="%s"
+set timeout=2
+`, fallbacks())
+	for _, e := range m.entries {
+		words, err := grub2Words(e.words)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", e.title, err)
+		}
+		fmt.Fprintf(&b, "\nmenuentry '%s' {\n\tset saved_entry=%d\n\tsave_env saved_entry\n\tlinux ($disk,msdos%d)%s %s\n",
+			e.title, e.next, e.partition, e.kernel, words)
+		if e.initrd != "" {
+			fmt.Fprintf(&b, "\tinitrd ($disk,msdos%d)%s\n", e.partition, e.initrd)
+		}
+		b.WriteString("}\n")
+	}
+	return []byte(b.String()), nil
+}
+
+// grub2Words protects words from GRUB 2's shell. GRUB puts quotes around a word that holds a space,
+// and a backslash before every quote, which Linux does not understand (grub_create_loader_cmdline in
+// grub-core/lib/cmdline.c); so the quotes of name="a b" are left out here, and "name=a b" arrives.
+func grub2Words(words []string) (string, error) {
+	var quoted []string
+	for _, word := range words {
+		if strings.ContainsAny(word, `\'`) {
+			return "", fmt.Errorf("kernel argument %s: GRUB 2 cannot pass ' or \\", word)
+		}
+		quoted = append(quoted, "'"+strings.ReplaceAll(word, `"`, "")+"'")
+	}
+	return strings.Join(quoted, " "), nil
+}
