@@ -1,0 +1,155 @@
+// Package flash describes what lies on an appliance's flash: the slots with their images, staged
+// versions, configurations and arguments. It reads through an fs.FS, so that a mounted directory,
+// an image file and a flash made up for a demonstration are one and the same to it, and it never
+// writes. A missing or broken part becomes a problem in the report; it never hides the rest.
+package flash
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"strings"
+)
+
+// ErrNoFlash means that a file system is readable but holds no flash layout.
+var ErrNoFlash = errors.New("no flash here: neither system/ nor sys/ with cfg/ beside it")
+
+// Layout is the way the images are laid out on the flash.
+type Layout int
+
+// The layouts. Formilux is that of loader-grub-mbr, 2003 to 2017.
+const (
+	Holdfast Layout = iota
+	Formilux
+)
+
+var layouts = []struct{ name, images string }{
+	Holdfast: {"holdfast", "system"},
+	Formilux: {"formilux", "sys"},
+}
+
+func (l Layout) String() string { return layouts[l].name }
+
+// Images is the directory that holds the slots, from the root of the flash.
+func (l Layout) Images() string { return layouts[l].images }
+
+// The slots, by the names of their directories and of img= on a kernel's command line.
+const (
+	Active  = "active"
+	Backup  = "backup"
+	Factory = "factory"
+)
+
+// Slots lists the slots in the order in which people read them.
+var Slots = [...]string{Active, Backup, Factory}
+
+// working names the directories beside the slots that belong to a running operation.
+var working = map[string]bool{"incoming": true, "hold": true, "trash": true, "tmp": true}
+
+// Flash is what was found on a flash.
+type Flash struct {
+	Layout    Layout
+	Slots     []Image  // always active, backup, factory, present or not
+	Staged    []Image  // by name
+	Configs   []Config // always cur, bak, fac, present or not
+	Arguments string   // text of cfg/system.arg, "" when there is none
+	Problems  []string // what concerns no single image
+}
+
+// Config is one configuration archive, cfg/config.NAME.
+type Config struct {
+	Name    string // "cur", "bak", "fac"
+	Present bool
+	Size    int64 // bytes
+}
+
+// Read looks at a flash. It fails only where there is none: with ErrNoFlash, or with the error that
+// kept it from looking. Image contents are not hashed: see Image.Verify.
+func Read(fsys fs.FS) (*Flash, error) {
+	layout, err := detect(fsys)
+	if err != nil {
+		return nil, err
+	}
+	f := &Flash{Layout: layout}
+	for _, slot := range Slots {
+		f.Slots = append(f.Slots, readImage(fsys, layout, slot))
+	}
+	f.readStaged(fsys)
+	f.readConfigs(fsys)
+	return f, nil
+}
+
+// detect tells which layout the root of fsys has. A directory of images alone is not enough: many
+// file systems have a system/, and a console must not take somebody's data partition for a flash.
+func detect(fsys fs.FS) (Layout, error) {
+	if _, err := fs.Stat(fsys, "."); err != nil {
+		return 0, fmt.Errorf("read flash: %w", err)
+	}
+	if !isDir(fsys, "cfg") {
+		return 0, ErrNoFlash
+	}
+	for l := range layouts {
+		if isDir(fsys, Layout(l).Images()) {
+			return Layout(l), nil
+		}
+	}
+	return 0, ErrNoFlash
+}
+
+func isDir(fsys fs.FS, name string) bool {
+	info, err := fs.Stat(fsys, name)
+	return err == nil && info.IsDir()
+}
+
+func (f *Flash) readStaged(fsys fs.FS) {
+	dir := f.Layout.Images()
+	entries, err := fs.ReadDir(fsys, dir)
+	if err != nil {
+		f.problem("%s: %v", dir, err)
+	}
+	for _, e := range entries {
+		name := e.Name()
+		switch {
+		case isSlot(name), strings.HasPrefix(name, "."), name == "lost+found":
+		case working[name]:
+			f.problem("%s: left by an operation that did not finish", path.Join(dir, name))
+		case e.IsDir():
+			f.Staged = append(f.Staged, readImage(fsys, f.Layout, name))
+		}
+	}
+}
+
+func isSlot(name string) bool {
+	for _, slot := range Slots {
+		if name == slot {
+			return true
+		}
+	}
+	return false
+}
+
+func (f *Flash) readConfigs(fsys fs.FS) {
+	for _, name := range []string{"cur", "bak", "fac"} {
+		c := Config{Name: name}
+		info, err := fs.Stat(fsys, path.Join("cfg", "config."+name))
+		switch {
+		case err == nil && info.Mode().IsRegular():
+			c.Present, c.Size = true, info.Size()
+		case err == nil:
+			f.problem("cfg/config.%s: not a regular file", name)
+		case !errors.Is(err, fs.ErrNotExist):
+			f.problem("cfg/config.%s: %v", name, cause(err))
+		}
+		f.Configs = append(f.Configs, c)
+	}
+	text, err := readText(fsys, "cfg/system.arg", maxArguments)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		f.problem("cfg/system.arg: %v", cause(err))
+	}
+	f.Arguments = text
+}
+
+func (f *Flash) problem(format string, args ...any) {
+	f.Problems = append(f.Problems, fmt.Sprintf(format, args...))
+}

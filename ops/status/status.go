@@ -1,0 +1,160 @@
+// Package status says what is on a flash and what of it can boot: the flash's own description
+// joined with what each kernel says of itself, and, when asked, with what the hashes say.
+package status
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+
+	"holdfast/flash"
+	"holdfast/kexec"
+	"holdfast/ops"
+)
+
+// Target is a flash that was found: where, and what the machine knows of it.
+type Target struct {
+	FS      fs.FS  // its root
+	Name    string // for people: "sda2", "./flash", "demonstration"
+	Type    string // of the file system: "ext2"; "" when not known
+	Access  string // "ro" or "rw"
+	Word    string // value of flash= for the next kernel; "" leaves it out
+	Default string // slot that GRUB's saved default names; "" when not known or when it names none
+}
+
+// Image is an image with what its kernel and its hashes say.
+type Image struct {
+	flash.Image
+	Staged    bool
+	Header    kexec.Header    // zero when the kernel is absent or is none
+	Integrity flash.Integrity // Unknown until verified
+	Broken    string          // why it cannot be booted; "" when it can
+}
+
+// Report is what is on a flash. A Report is not changed once made: Verified makes a new one.
+type Report struct {
+	Target    Target
+	Layout    flash.Layout
+	Images    []Image // active, backup, factory, then the staged ones
+	Configs   []flash.Config
+	Arguments string   // text of cfg/system.arg
+	Problems  []string // what concerns no single image
+}
+
+// Read reports on the flash t. Nothing is hashed: that takes seconds, and the first screen must not
+// wait for it.
+func Read(t Target) (*Report, error) {
+	f, err := flash.Read(t.FS)
+	if err != nil {
+		return nil, &ops.Error{Kind: ops.NoFlash, Op: "status", Err: err,
+			Hint: "name a directory that holds system/ (or sys/) and cfg/ by --flash"}
+	}
+	r := &Report{Target: t, Layout: f.Layout, Configs: f.Configs, Arguments: f.Arguments, Problems: f.Problems}
+	for _, img := range f.Slots {
+		r.Images = append(r.Images, look(t.FS, img, false))
+	}
+	for _, img := range f.Staged {
+		r.Images = append(r.Images, look(t.FS, img, true))
+	}
+	return r, nil
+}
+
+// look reads the kernel's header and decides whether the image can boot.
+func look(fsys fs.FS, img flash.Image, staged bool) Image {
+	i := Image{Image: img, Staged: staged}
+	switch {
+	case !img.Present:
+		i.Broken = "empty"
+		return i
+	case img.Kernel == "":
+		i.Broken = "no usable kernel.img"
+		return i
+	}
+	var err error
+	if i.Header, err = readHeader(fsys, img.Kernel); err != nil {
+		i.fail(fmt.Sprintf("kernel.img: %v", err))
+	}
+	return i
+}
+
+// fail marks the image as one that cannot boot. The problems are copied first: they are shared with
+// the report this image comes from.
+func (i *Image) fail(problems ...string) {
+	i.Problems = append(append([]string(nil), i.Problems...), problems...)
+	if i.Broken == "" && len(problems) > 0 {
+		i.Broken = problems[0]
+	}
+}
+
+func readHeader(fsys fs.FS, name string) (kexec.Header, error) {
+	f, err := fsys.Open(name)
+	if err != nil {
+		return kexec.Header{}, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return kexec.Header{}, err
+	}
+	r, ok := f.(io.ReaderAt)
+	if !ok {
+		return kexec.Header{}, errors.New("cannot be read at a place of choice")
+	}
+	return kexec.ReadHeader(r, info.Size())
+}
+
+// Image gives the image of that name, a slot's or a staged version's.
+func (r *Report) Image(name string) (Image, bool) {
+	for _, i := range r.Images {
+		if i.Name == name {
+			return i, true
+		}
+	}
+	return Image{}, false
+}
+
+// Preferred is the image to boot when nobody chooses, and why: the slot GRUB's saved default names,
+// else active, else backup; the first of them that can boot. False when none can.
+func (r *Report) Preferred() (Image, string, bool) {
+	choices := []struct{ name, why string }{
+		{r.Target.Default, "the boot default"},
+		{flash.Active, "the boot default names no image that can boot"},
+		{flash.Backup, "active cannot boot"},
+	}
+	for _, c := range choices {
+		if i, ok := r.Image(c.name); ok && i.Broken == "" {
+			return i, c.why, true
+		}
+	}
+	return Image{}, "", false
+}
+
+// Verify hashes one image and gives it back with what was found: a damaged one is Broken.
+func (i Image) Verify(ctx context.Context, fsys fs.FS, rep ops.Reporter) (Image, error) {
+	integrity, problems, err := i.Image.Verify(ctx, fsys, func(done int64) {
+		rep.Progress(ops.Progress{Step: "check " + i.Name, Done: done, Total: i.Size})
+	})
+	if err != nil {
+		return i, err
+	}
+	i.Integrity = integrity
+	i.fail(problems...)
+	if integrity == flash.Damaged && i.Broken == "" {
+		i.Broken = "damaged"
+	}
+	return i, nil
+}
+
+// Verified is the report with the image of that name replaced by a verified one.
+func (r *Report) Verified(img Image) *Report {
+	n := *r
+	n.Images = append([]Image(nil), r.Images...)
+	for k := range n.Images {
+		if n.Images[k].Name == img.Name {
+			n.Images[k] = img
+		}
+	}
+	return &n
+}
