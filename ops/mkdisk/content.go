@@ -68,7 +68,7 @@ func (i image) unpack(ctx context.Context, dir string, rep ops.Reporter) error {
 	if _, err := pack.Unpack(cancellable{ctx, f}, dir); err != nil {
 		return fmt.Errorf("unpack %s image: %w", i.slot, err)
 	}
-	if _, err := pack.KernelVersion(filepath.Join(dir, "kernel.img")); err != nil {
+	if _, err := pack.ReadKernel(filepath.Join(dir, "kernel.img")); err != nil {
 		return &ops.Error{Kind: ops.Invalid, Op: op, Step: i.slot + " image: kernel.img", Err: err}
 	}
 	return nil

@@ -2,7 +2,6 @@ package mkdisk
 
 import (
 	"crypto/sha256"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -11,6 +10,7 @@ import (
 
 	"github.com/diskfs/go-diskfs/partition/mbr"
 
+	"holdfast/flash"
 	"holdfast/ops"
 )
 
@@ -86,17 +86,26 @@ func spaceFor(files []int64) int64 {
 
 // identity holds the names that are unique to a disk.
 type identity struct {
-	disk        [4]byte // signature in the MBR
-	boot, flash string  // UUIDs of the file systems
-	seed        string  // UUID for the hash tree of directories
+	signature           [4]byte // of the MBR
+	label               string  // of the flash
+	bootUUID, flashUUID string
 }
+
+// flash is the value of flash= on every command line. A label, not a UUID, as GRUB Legacy passes
+// 255 bytes of arguments in all; and it can be given again when the file system is made anew. The
+// number in it keeps apart two of our disks in one machine.
+func (i identity) flash() string { return "LABEL=" + i.label }
 
 // identify derives the identity from all that goes into the disk, so that the same request makes the
 // same disk, and another one never shares its UUIDs.
 func (r Request) identify() (identity, error) {
 	all := sha256.New()
 	fmt.Fprintf(all, "%q %q %q %q %d\n", r.Loader, r.Default, r.ConsoleArgs, r.SystemArgs, r.Size)
-	for _, name := range []string{r.Kernel, r.Console, r.Images["active"], r.Images["backup"], r.Images["factory"]} {
+	names := []string{r.Kernel, r.Console}
+	for _, slot := range flash.Slots {
+		names = append(names, r.Images[slot])
+	}
+	for _, name := range names {
 		if name == "" {
 			fmt.Fprintln(all, "none")
 			continue
@@ -118,7 +127,8 @@ func (r Request) identify() (identity, error) {
 		b[6], b[8] = b[6]&0x0f|0x80, b[8]&0x3f|0x80 // version 8 of RFC 9562: our own way of making it
 		return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:16])
 	}
-	return identity{disk: [4]byte(sum), boot: uuid("boot"), flash: uuid("flash"), seed: uuid("seed")}, nil
+	// A label of FAT has 11 characters.
+	return identity{signature: [4]byte(sum), label: fmt.Sprintf("hf-%x", sum[:4]), bootUUID: uuid("boot"), flashUUID: uuid("flash")}, nil
 }
 
 // writeTable gives the disk its size and its MBR, which has no code yet.
@@ -136,7 +146,6 @@ func (p *Plan) writeTable(disk *os.File) error {
 	if err := table.Write(disk, p.request.Size); err != nil {
 		return err
 	}
-	signature := binary.LittleEndian.Uint32(p.id.disk[:])
-	_, err := disk.WriteAt(binary.LittleEndian.AppendUint32(nil, signature), 440)
+	_, err := disk.WriteAt(p.id.signature[:], 440)
 	return err
 }

@@ -1,10 +1,12 @@
 package mkdisk
 
 import (
-	"errors"
 	"fmt"
-	"regexp"
+	"strconv"
 	"strings"
+
+	"holdfast/flash"
+	"holdfast/kexec"
 )
 
 // menu is GRUB's menu as both loaders have it: each image twice, so that it has a second try, and
@@ -21,7 +23,7 @@ type entry struct {
 	partition int    // on which kernel and initrd are, from 1
 	kernel    string // path
 	initrd    string // path; "" for an image without one
-	words     []string
+	line      kexec.CommandLine
 	next      int // the entry that is the saved default while this one runs
 }
 
@@ -55,40 +57,60 @@ func firstEntry(slot string) (int, bool) {
 func fallbacks() string { return fmt.Sprint(backupEntry, " ", maintenanceEntry) }
 
 func (p *Plan) makeMenu() (menu, error) {
-	r := p.request
-	for _, text := range []string{r.ConsoleArgs, r.SystemArgs} {
-		if strings.ContainsFunc(text, func(c rune) bool { return c < ' ' && c != '\n' && c != '\t' }) {
-			return menu{}, errors.New("kernel arguments hold a control character")
-		}
+	consoles := kexec.ParseConsoles(p.request.ConsoleArgs, "")
+	m := menu{serial: firstSerial(consoles)}
+	if n := len(consoles); n > 0 {
+		m.vgaLast = !strings.HasPrefix(consoles[n-1].Name, "ttyS")
 	}
-	m := menu{serial: firstSerial(r.ConsoleArgs)}
-	consoles := regexp.MustCompile(`(?:^|\s)console=(\S+)`).FindAllStringSubmatch(r.ConsoleArgs, -1)
-	m.vgaLast = len(consoles) > 0 && strings.HasPrefix(consoles[len(consoles)-1][1], "tty") && !strings.HasPrefix(consoles[len(consoles)-1][1], "ttyS")
 	for _, slot := range []struct {
 		name, title string
 		first       int
-	}{{"active", "Active image", activeEntry}, {"backup", "Backup image", backupEntry}} {
+	}{{flash.Active, "Active image", activeEntry}, {flash.Backup, "Backup image", backupEntry}} {
 		for try, suffix := range []string{"", " (retry)"} {
-			m.entries = append(m.entries, p.imageEntry(slot.name, slot.title+suffix, slot.first+try))
+			m.entries = append(m.entries, p.imageEntry(slot.name, slot.title+suffix, slot.first+try, consoles))
 		}
+	}
+	words := append(kexec.SplitWords(p.request.ConsoleArgs), "flash="+p.id.flash())
+	var line kexec.CommandLine
+	for _, word := range words {
+		line.Words = append(line.Words, kexec.Word{Text: word})
 	}
 	m.entries = append(m.entries, entry{
 		title: "Maintenance console", partition: 1, kernel: "/firmware/kernel.img", initrd: "/firmware/initrd.img",
-		words: append(strings.Fields(r.ConsoleArgs), "flash=UUID="+p.id.flash), next: maintenanceEntry,
+		line: line, next: maintenanceEntry,
 	})
+	for _, e := range m.entries {
+		if err := p.request.Loader.checkLine(e.line); err != nil {
+			return menu{}, fmt.Errorf("%s: %w", e.title, err)
+		}
+	}
 	return m, nil
+}
+
+// legacyLine is how many bytes of kernel arguments GRUB Legacy passes: it puts them between 0x9000
+// and 0x90ff (LINUX_CL_END_OFFSET in stage2/shared.h) and cuts off the rest without a word.
+const legacyLine = 255
+
+func (l Loader) checkLine(line kexec.CommandLine) error {
+	if n := len(line.String()); l == GRUBLegacy && n > legacyLine {
+		return fmt.Errorf("kernel arguments of %d bytes, GRUB Legacy passes only the first %d", n, legacyLine)
+	}
+	return line.Check(0)
 }
 
 // imageEntry is an entry for a slot. An empty slot is described by the image that will come there
 // when the next one is installed: the active image becomes the backup.
-func (p *Plan) imageEntry(slot, title string, number int) entry {
+func (p *Plan) imageEntry(slot, title string, number int, consoles []kexec.Console) entry {
 	img := p.describing(slot)
 	dir := "/system/" + slot
 	e := entry{title: title, partition: 2, kernel: dir + "/kernel.img", next: number + 1}
 	if _, ok := img.Sizes["initrd.img"]; ok {
 		e.initrd = dir + "/initrd.img"
 	}
-	e.words = compose(img.Args, p.request.ConsoleArgs, p.request.SystemArgs, p.id.flash, slot, fmt.Sprint(number))
+	e.line = kexec.Compose(kexec.Parts{
+		Image: img.Args, Consoles: consoles, Local: p.request.SystemArgs,
+		Flash: p.id.flash(), Slot: slot, GRUBEntry: strconv.Itoa(number),
+	})
 	return e
 }
 
@@ -104,17 +126,23 @@ func (p *Plan) describing(slot string) image {
 	return image{}
 }
 
-// firstSerial is the first serial console among kernel arguments, at 9600 baud when nothing is
-// said, as the kernel has it (console= in kernel-parameters.txt).
-func firstSerial(args string) *serialLine {
-	m := regexp.MustCompile(`(?:^|\s)console=ttyS(\d+)(?:,(\d+))?`).FindStringSubmatch(args)
-	if m == nil {
-		return nil
+// firstSerial is the first serial console, at 9600 baud when nothing is said, as the kernel has it.
+func firstSerial(consoles []kexec.Console) *serialLine {
+	for _, c := range consoles {
+		unit, ok := strings.CutPrefix(c.Name, "ttyS")
+		if _, err := strconv.Atoi(unit); !ok || err != nil {
+			continue
+		}
+		speed := c.Options
+		if end := strings.IndexFunc(speed, func(r rune) bool { return r < '0' || r > '9' }); end >= 0 {
+			speed = speed[:end] // parity and the like follow: 115200n8
+		}
+		if speed == "" {
+			speed = "9600"
+		}
+		return &serialLine{unit: unit, speed: speed}
 	}
-	if m[2] == "" {
-		m[2] = "9600"
-	}
-	return &serialLine{unit: m[1], speed: m[2]}
+	return nil
 }
 
 // legacy is menu.lst. GRUB Legacy shows its menu on one terminal: the one where a key is pressed
@@ -130,7 +158,7 @@ func (m menu) legacy() []byte {
 		fmt.Fprintf(&b, "serial --unit=%s --speed=%s\nterminal --timeout=2 %s\n", m.serial.unit, m.serial.speed, terminals)
 	}
 	for _, e := range m.entries {
-		fmt.Fprintf(&b, "\ntitle %s\nsavedefault %d\nroot (hd0,%d)\nkernel %s %s\n", e.title, e.next, e.partition-1, e.kernel, strings.Join(e.words, " "))
+		fmt.Fprintf(&b, "\ntitle %s\nsavedefault %d\nroot (hd0,%d)\nkernel %s %s\n", e.title, e.next, e.partition-1, e.kernel, e.line)
 		if e.initrd != "" {
 			fmt.Fprintf(&b, "initrd %s\n", e.initrd)
 		}
@@ -159,7 +187,7 @@ set fallback="%s"
 set timeout=2
 `, fallbacks())
 	for _, e := range m.entries {
-		words, err := grub2Words(e.words)
+		words, err := grub2Words(e.line)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", e.title, err)
 		}
@@ -176,13 +204,13 @@ set timeout=2
 // grub2Words protects words from GRUB 2's shell. GRUB puts quotes around a word that holds a space,
 // and a backslash before every quote, which Linux does not understand (grub_create_loader_cmdline in
 // grub-core/lib/cmdline.c); so the quotes of name="a b" are left out here, and "name=a b" arrives.
-func grub2Words(words []string) (string, error) {
+func grub2Words(line kexec.CommandLine) (string, error) {
 	var quoted []string
-	for _, word := range words {
-		if strings.ContainsAny(word, `\'`) {
-			return "", fmt.Errorf("kernel argument %s: GRUB 2 cannot pass ' or \\", word)
+	for _, word := range line.Words {
+		if strings.ContainsAny(word.Text, `\'`) {
+			return "", fmt.Errorf("kernel argument %s: GRUB 2 cannot pass ' or \\", word.Text)
 		}
-		quoted = append(quoted, "'"+strings.ReplaceAll(word, `"`, "")+"'")
+		quoted = append(quoted, "'"+strings.ReplaceAll(word.Text, `"`, "")+"'")
 	}
 	return strings.Join(quoted, " "), nil
 }

@@ -9,8 +9,10 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
+	"holdfast/flash"
 	"holdfast/ops"
 	"holdfast/ops/pack"
 	"holdfast/ops/pack/output"
@@ -96,7 +98,7 @@ func (r *Request) fill() {
 		r.Loader = GRUBLegacy
 	}
 	if r.Default == "" {
-		r.Default = "active"
+		r.Default = flash.Active
 	}
 	if r.ConsoleArgs == "" {
 		r.ConsoleArgs = DefaultConsoleArgs
@@ -114,7 +116,7 @@ func (r Request) check() error {
 		return usage("boot loader %q: want %s or %s", r.Loader, GRUBLegacy, GRUB2)
 	}
 	for slot := range r.Images {
-		if slot != "active" && slot != "backup" && slot != "factory" {
+		if !slices.Contains(flash.Slots[:], slot) {
 			return usage("image slot %q: want active, backup or factory", slot)
 		}
 	}
@@ -125,7 +127,7 @@ func (r Request) check() error {
 		return &ops.Error{Kind: ops.Refused, Op: op, Err: fmt.Errorf("the boot default would name the empty slot %s", r.Default),
 			Hint: fmt.Sprintf("give --image %s=ARCHIVE, or --default maintenance", r.Default)}
 	}
-	if _, err := pack.KernelVersion(r.Kernel); err != nil {
+	if _, err := pack.ReadKernel(r.Kernel); err != nil {
 		return &ops.Error{Kind: ops.Invalid, Op: op, Step: "maintenance kernel", Err: err}
 	}
 	if err := r.Loader.check(); err != nil {
@@ -137,7 +139,7 @@ func (r Request) check() error {
 // inspect reads the archives, in the order of the slots.
 func (r Request) inspect() ([]image, error) {
 	var images []image
-	for _, slot := range []string{"active", "backup", "factory"} {
+	for _, slot := range flash.Slots {
 		name := r.Images[slot]
 		if name == "" {
 			continue
@@ -162,10 +164,10 @@ func (p *Plan) String() string {
 	lines := []string{
 		fmt.Sprintf("write %s, %d MiB", r.Output, r.Size>>20),
 		fmt.Sprintf("  partition 1, boot: ext2, %d MiB, %s, maintenance kernel and console", p.layout.boot.size>>20, r.Loader),
-		fmt.Sprintf("  partition 2, flash: ext2, %d MiB, UUID %s", p.layout.flash.size>>20, p.id.flash),
+		fmt.Sprintf("  partition 2, flash: ext2, %d MiB, label %s", p.layout.flash.size>>20, p.id.label),
 	}
 	for _, img := range p.images {
-		state := "not checked, it has no " + "SHA256SUMS"
+		state := "not checked, it has no SHA256SUMS"
 		if img.Checked {
 			state = "hashes right"
 		}
@@ -177,7 +179,7 @@ func (p *Plan) String() string {
 	}
 	lines = append(lines, "  boot menu, default "+r.Default)
 	for i, e := range p.menu.entries {
-		lines = append(lines, fmt.Sprintf("    %d %s: %s %s", i, e.title, e.kernel, strings.Join(e.words, " ")))
+		lines = append(lines, fmt.Sprintf("    %d %s: %s %s", i, e.title, e.kernel, e.line))
 	}
 	return strings.Join(lines, "\n")
 }
@@ -198,11 +200,11 @@ func (p *Plan) apply(ctx context.Context, rep ops.Reporter) error {
 		return err
 	}
 	defer os.RemoveAll(work)
-	boot, flash := filepath.Join(work, "boot"), filepath.Join(work, "flash")
-	if err := p.fillBoot(ctx, boot, rep); err != nil {
+	bootDir, flashDir := filepath.Join(work, "boot"), filepath.Join(work, "flash")
+	if err := p.fillBoot(ctx, bootDir, rep); err != nil {
 		return err
 	}
-	if err := p.fillFlash(ctx, flash, rep); err != nil {
+	if err := p.fillFlash(ctx, flashDir, rep); err != nil {
 		return err
 	}
 	disk, err := output.Create(p.request.Output, p.request.Force)
@@ -217,8 +219,8 @@ func (p *Plan) apply(ctx context.Context, rep ops.Reporter) error {
 		fileSystem
 		from string
 	}{
-		{fileSystem{label: "boot", uuid: p.id.boot, partition: p.layout.boot}, boot},
-		{fileSystem{label: "flash", uuid: p.id.flash, partition: p.layout.flash}, flash},
+		{fileSystem{label: "boot", uuid: p.id.bootUUID, partition: p.layout.boot}, bootDir},
+		{fileSystem{label: p.id.label, uuid: p.id.flashUUID, partition: p.layout.flash}, flashDir},
 	} {
 		rep.Progress(ops.Progress{Step: "make file system " + fs.label})
 		if err := fs.make(ctx, disk.Name(), fs.from); err != nil {

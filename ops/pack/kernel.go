@@ -1,21 +1,21 @@
 package pack
 
 import (
-	"errors"
-	"io"
 	"os"
+
+	"holdfast/kexec"
 )
 
-// KernelVersion is the version string of the bzImage in file name.
-func KernelVersion(name string) (string, error) {
+// ReadKernel reads what the bzImage in file name says of itself.
+func ReadKernel(name string) (kexec.Header, error) {
 	f, err := os.Open(name)
 	if err != nil {
-		return "", err
+		return kexec.Header{}, err
 	}
 	defer f.Close()
-	var b [4]byte
-	if _, err := f.ReadAt(b[:], 0x202); err != nil && err != io.EOF || string(b[:]) != "HdrS" {
-		return "", errors.New("not a bzImage")
+	info, err := f.Stat()
+	if err != nil {
+		return kexec.Header{}, err
 	}
-	return "", nil
+	return kexec.ReadHeader(f, info.Size())
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/klauspost/compress/gzip"
 
+	"holdfast/flash"
 	"holdfast/ops"
 	"holdfast/ops/pack/output"
 )
@@ -52,11 +53,11 @@ func (r Request) Plan() (*Plan, error) {
 	if err := output.Check(r.Output, r.Force); err != nil {
 		return nil, err
 	}
-	kernel, err := KernelVersion(r.Kernel)
+	kernel, err := ReadKernel(r.Kernel)
 	if err != nil {
 		return nil, &ops.Error{Kind: ops.Invalid, Op: op, Step: r.Kernel, Err: err, Hint: "give the kernel's bzImage, such as /boot/vmlinuz-*"}
 	}
-	p := &Plan{request: r, kernel: kernel}
+	p := &Plan{request: r, kernel: kernel.Version}
 	p.lines = append(p.lines, fmt.Sprintf("write %s, version %s", r.Output, r.Version))
 	for _, m := range r.members() {
 		size := int64(len(m.text))
@@ -180,7 +181,7 @@ func CheckVersion(version string) error {
 	if !regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9._+~-]{0,63}$`).MatchString(version) {
 		return fmt.Errorf("version %q: want at most 64 letters, digits and . _ + ~ -, the first a letter, a digit or _", version)
 	}
-	for _, name := range []string{"active", "backup", "factory", "incoming", "hold", "trash"} {
+	for _, name := range []string{flash.Active, flash.Backup, flash.Factory, "incoming", "hold", "trash"} {
 		// vfat does not tell Active from active.
 		if strings.EqualFold(version, name) {
 			return fmt.Errorf("version %q: is the name of a folder of the flash", version)

@@ -3,8 +3,8 @@ package pack
 import (
 	"archive/tar"
 	"bufio"
+	"bytes"
 	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -13,6 +13,8 @@ import (
 	"strings"
 
 	"github.com/klauspost/compress/gzip"
+
+	"holdfast/flash"
 )
 
 // The files of an image.
@@ -62,7 +64,7 @@ type reader struct {
 	create func(name string) (io.WriteCloser, error)
 	folder *string // of the first member
 	sizes  map[string]int64
-	hashes map[string]string
+	hashes map[string][]byte
 	texts  map[string]string
 	total  int64
 }
@@ -72,7 +74,7 @@ func read(r io.Reader, create func(string) (io.WriteCloser, error)) (Image, erro
 	if err != nil {
 		return Image{}, fmt.Errorf("read archive: %w", err)
 	}
-	a := reader{create: create, sizes: map[string]int64{}, hashes: map[string]string{}, texts: map[string]string{}}
+	a := reader{create: create, sizes: map[string]int64{}, hashes: map[string][]byte{}, texts: map[string]string{}}
 	members := tar.NewReader(in)
 	for {
 		h, err := members.Next()
@@ -192,7 +194,7 @@ func (a *reader) take(name string, text bool, size int64, content io.Reader) err
 		return fmt.Errorf("%s: %w", name, err)
 	}
 	a.sizes[name] = size
-	a.hashes[name] = hex.EncodeToString(hash.Sum(nil))
+	a.hashes[name] = hash.Sum(nil)
 	a.texts[name] = kept.String()
 	return nil
 }
@@ -223,26 +225,20 @@ func (a *reader) image() (Image, error) {
 }
 
 // checkSums compares every hash, and wants one for every file but the manifest and its signature.
-func (a *reader) checkSums(sums string) error {
+func (a *reader) checkSums(text string) error {
+	manifest, err := flash.ParseManifest(strings.NewReader(text), flash.SHA256)
+	if err != nil {
+		return err
+	}
 	listed := map[string]bool{sumsName: true, sumsName + ".minisig": true}
-	for line := range strings.Lines(sums) {
-		line = strings.TrimRight(line, "\r\n")
-		if line == "" {
-			continue
-		}
-		// sha256sum writes two spaces, or a space and * for a file read as binary.
-		hash, name, ok := strings.Cut(line, " ")
-		if !ok || len(hash) != hex.EncodedLen(sha256.Size) || name == "" || name[0] != ' ' && name[0] != '*' {
-			return fmt.Errorf("line %q is not a hash and a name", line)
-		}
-		name = strings.TrimPrefix(name[1:], "./")
-		switch have, ok := a.hashes[name]; {
+	for _, sum := range manifest.Sums {
+		switch have, ok := a.hashes[sum.Name]; {
 		case !ok:
-			return fmt.Errorf("%s is missing", name)
-		case !strings.EqualFold(have, hash):
-			return fmt.Errorf("%s: hash differs", name)
+			return fmt.Errorf("%s is missing", sum.Name)
+		case !bytes.Equal(have, sum.Hash):
+			return fmt.Errorf("%s: hash differs", sum.Name)
 		}
-		listed[name] = true
+		listed[sum.Name] = true
 	}
 	for name := range a.hashes {
 		if !listed[name] {
