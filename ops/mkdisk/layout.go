@@ -37,8 +37,7 @@ func (p *Plan) plan() (layout, error) {
 		return layout{}, &ops.Error{Kind: ops.Internal, Op: op, Err: err}
 	}
 	// Half as much again leaves room for a maintenance kernel and console of a later release.
-	boot := spaceFor(slices.Concat(kernel, loader))
-	boot += boot / 2
+	boot := wholeMiB(spaceFor(slices.Concat(kernel, loader)) * 3 / 2)
 	var files []int64
 	for _, img := range p.images {
 		for _, size := range img.Sizes {
@@ -81,8 +80,10 @@ func spaceFor(files []int64) int64 {
 		blocks += n + n/1024 + 2
 	}
 	bytes := blocks*blockSize + blocks*blockSize/256 + 1<<20
-	return (bytes + alignment - 1) / alignment * alignment
+	return wholeMiB(bytes)
 }
+
+func wholeMiB(bytes int64) int64 { return (bytes + alignment - 1) / alignment * alignment }
 
 // identity holds the names that are unique to a disk.
 type identity struct {

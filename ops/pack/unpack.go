@@ -99,8 +99,11 @@ func read(r io.Reader, create func(string) (io.WriteCloser, error)) (Image, erro
 func decompress(r io.Reader) (in io.Reader, finish func() error, err error) {
 	buffered := bufio.NewReaderSize(r, 64<<10)
 	magic, err := buffered.Peek(2)
-	if err != nil {
+	if errors.Is(err, io.EOF) {
 		return nil, nil, errors.New("empty")
+	}
+	if err != nil {
+		return nil, nil, err
 	}
 	if magic[0] != 0x1f || magic[1] != 0x8b {
 		return buffered, func() error { return nil }, nil
