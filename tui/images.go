@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"unicode/utf8"
 
-	tea "charm.land/bubbletea/v2"
 	"charm.land/bubbles/v2/key"
+	tea "charm.land/bubbletea/v2"
 
 	"holdfast/flash"
 	"holdfast/ops/status"

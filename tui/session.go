@@ -17,10 +17,10 @@ import (
 )
 
 const (
-	fps       = 60              // the first frame waits for one tick; a slow line skips frames
-	patience  = time.Second     // for a program to end by itself, before its line is cut
-	retryMin  = 250 * time.Millisecond
-	retryMax  = 8 * time.Second
+	fps      = 60          // the first frame waits for one tick; a slow line skips frames
+	patience = time.Second // for a program to end by itself, before its line is cut
+	retryMin = 250 * time.Millisecond
+	retryMax = 8 * time.Second
 )
 
 // session keeps one console: it takes it, runs a program on it, and does so again when the line was
