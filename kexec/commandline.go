@@ -1,9 +1,15 @@
 package kexec
 
+import (
+	"fmt"
+	"strings"
+)
+
 // Origin says where a word of the next kernel's command line comes from.
 type Origin int
 
-// The origins, in the order in which their words stand on the line.
+// The origins, in the order in which their words stand on the line, and in which a later one wins
+// over an earlier one.
 const (
 	FromImage    Origin = iota // the image's kernel.arg
 	FromConsole                // a console of the running kernel
@@ -12,34 +18,80 @@ const (
 	FromOperator               // the one-shot edit
 )
 
+// String is the origin in a word or two, for display: "image", "system.arg".
+func (o Origin) String() string {
+	switch o {
+	case FromImage:
+		return "image"
+	case FromConsole:
+		return "console"
+	case FromLocal:
+		return "system.arg"
+	case FromHoldfast:
+		return "holdfast"
+	case FromOperator:
+		return "operator"
+	}
+	return "unknown"
+}
+
+// Mark is the first letter of String, a different one for every origin: it tells them apart where
+// there is no colour.
+func (o Origin) Mark() string { return o.String()[:1] }
+
 // Word is one word of the command line. Quoted white space stays inside its word, quotes included.
 type Word struct {
 	Text   string
 	Origin Origin
 }
 
-// Console is a console of the running kernel, by its kernel name ("ttyS0", "tty0") and the options
-// it was given ("115200n8"; may be empty).
-type Console struct {
-	Name    string
-	Options string
-}
-
-// Parts is everything a command line is composed of. The zero value composes to "panic=1".
-type Parts struct {
-	Image     string    // text of the image's kernel.arg; "" when there is none
-	Consoles  []Console // of the running kernel, in its order; the last one owns /dev/console
-	Operator  string    // name of the console the operator is at; "" when nobody asked (automatic boot)
-	Local     string    // text of cfg/system.arg; "" when there is none
-	Flash     string    // value of flash=; left out when ""
-	Slot      string    // value of img=; left out when ""
-	GRUBEntry string    // value of GRUB_ENTRY=; left out when ""
-	Append    string    // the operator's words, added to the composed line
-	Replace   *string   // the operator's whole edited line; wins over everything else
-}
-
 // CommandLine is a composed command line.
 type CommandLine struct {
 	Words   []Word
 	Dropped []Word // words of the parts that are not on the line, e.g. the image's own console=
+}
+
+// String is the line as the kernel gets it.
+func (l CommandLine) String() string {
+	texts := make([]string, len(l.Words))
+	for i, w := range l.Words {
+		texts[i] = w.Text
+	}
+	return strings.Join(texts, " ")
+}
+
+// defaultCmdlineMax is what every x86 kernel of the last fifteen years takes (COMMAND_LINE_SIZE).
+const defaultCmdlineMax = 2047
+
+// Check says why the kernel would not take the line as it is displayed: longer than limit bytes
+// (Header.CmdlineMax; 0 means 2047), or a word that the kernel would read otherwise. A kernel cuts a
+// long line silently, and our words are near its end.
+func (l CommandLine) Check(limit int) error {
+	for _, w := range l.Words {
+		if err := w.check(); err != nil {
+			return fmt.Errorf("%s: %w", w.Origin, err)
+		}
+	}
+	if limit <= 0 {
+		limit = defaultCmdlineMax
+	}
+	if n := len(l.String()); n > limit {
+		return fmt.Errorf("command line of %d bytes, the kernel takes %d", n, limit)
+	}
+	return nil
+}
+
+func (w Word) check() error {
+	for i := range len(w.Text) {
+		if isControl(w.Text[i]) && w.Text[i] != '\t' {
+			return fmt.Errorf("control character %#02x in %q", w.Text[i], w.Text)
+		}
+	}
+	if strings.Count(w.Text, `"`)%2 != 0 {
+		return fmt.Errorf("quote without its other half in %s", w.Text)
+	}
+	if len(SplitWords(w.Text)) != 1 {
+		return fmt.Errorf("%q is not one word", w.Text)
+	}
+	return nil
 }
