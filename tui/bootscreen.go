@@ -29,7 +29,7 @@ func (s *bootScreen) Is() screenKind { return bootKind }
 // Keys are those of the question.
 func (s *bootScreen) Keys() []key.Binding {
 	k := s.view.keys
-	if s.view.snap.Action == nil && s.failure() == nil {
+	if s.ready() {
 		k.Enter.SetHelp("Enter", "boots")
 		return []key.Binding{k.Enter, k.Back}
 	}
@@ -66,13 +66,19 @@ func (s *bootScreen) Update(k tea.KeyPressMsg) move {
 	return move{taken: s.text.Update(k, v.keys)}
 }
 
-// enter boots, where there is something to agree to and nobody is doing anything.
+// ready reports whether there is something to agree to and nobody is doing anything.
+func (s *bootScreen) ready() bool {
+	if s.asked || s.view.snap.Report == nil || s.view.snap.Action != nil {
+		return false
+	}
+	_, err := s.plan()
+	return err == nil
+}
+
+// enter boots.
 func (s *bootScreen) enter() move {
 	v := s.view
-	if s.asked || v.snap.Report == nil || v.snap.Action != nil {
-		return move{taken: true}
-	}
-	if _, err := s.plan(); err != nil {
+	if !s.ready() {
 		return move{taken: true}
 	}
 	s.asked = true

@@ -1,6 +1,7 @@
 package tui
 
 import (
+	"slices"
 	"strings"
 
 	"charm.land/bubbles/v2/key"
@@ -43,17 +44,6 @@ func commandLine(c kexec.CommandLine, width int) []line {
 	return lines
 }
 
-// arguments is the text of an argument file on one line, without its comments.
-func arguments(text string) string {
-	var words []string
-	for _, l := range strings.Split(text, "\n") {
-		if l = strings.TrimSpace(l); !strings.HasPrefix(l, "#") {
-			words = append(words, strings.Fields(l)...)
-		}
-	}
-	return strings.Join(words, " ")
-}
-
 // details is what is known of an image beyond its row in the list.
 func (v *view) details(img status.Image, width int) []line {
 	var lines []line
@@ -63,7 +53,7 @@ func (v *view) details(img status.Image, width int) []line {
 	if !img.Present {
 		return append(lines, plain("There is no image in this slot."))
 	}
-	lines = append(lines, labelled("arguments", dash(arguments(img.Arguments)), labelWidth, width)...)
+	lines = append(lines, labelled("arguments", dash(strings.Join(kexec.ParseArguments(img.Arguments), " ")), labelWidth, width)...)
 	plan, err := bootRequest(v.snap.Report, v.kernel, v.console, img.Name).Plan()
 	head := "boots with"
 	if err != nil {
@@ -101,7 +91,7 @@ func (s *detailsScreen) Is() screenKind { return detailsKind }
 
 // Keys are those of a text.
 func (s *detailsScreen) Keys() []key.Binding {
-	return []key.Binding{s.view.keys.Back, s.view.keys.Up, s.view.keys.Down}
+	return []key.Binding{s.view.keys.Back, s.view.keys.pair("scroll")}
 }
 
 // Update scrolls.
@@ -119,7 +109,7 @@ func (s *detailsScreen) View(width, height int) []line {
 	field := func(label, text string) []line { return labelled(label, dash(text), labelWidth, width) }
 	var lines []line
 	lines = append(lines, labelledIn("state", v.stateOf(img), labelWidth, width, worthStyle(img))...)
-	if img.Broken != "" && img.Present {
+	if img.Present && img.Broken != "" && !slices.Contains(img.Problems, img.Broken) {
 		lines = append(lines, labelledIn("no boot", img.Broken, labelWidth, width, bad)...)
 	}
 	if img.Present {

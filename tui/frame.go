@@ -57,7 +57,7 @@ func (v *view) head(width int) line {
 func (v *view) notice(width int) []line {
 	text, s := v.news()
 	lines := wrap(text, width)
-	lines = lines[:min(len(lines), 2)]
+	lines = lines[:min(len(lines), 3)]
 	var out []line
 	for _, l := range lines {
 		out = append(out, line{{l, s}})

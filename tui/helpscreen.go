@@ -16,7 +16,7 @@ func (s *helpScreen) Is() screenKind { return helpKind }
 
 // Keys are those of a text.
 func (s *helpScreen) Keys() []key.Binding {
-	return []key.Binding{s.view.keys.Back, s.view.keys.Up, s.view.keys.Down}
+	return []key.Binding{s.view.keys.Back, s.view.keys.pair("scroll")}
 }
 
 // Update scrolls.

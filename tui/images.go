@@ -22,7 +22,7 @@ func (s *images) Is() screenKind { return imagesKind }
 
 // Keys are those of the list.
 func (s *images) Keys() []key.Binding {
-	return []key.Binding{s.view.keys.Enter, s.view.keys.Up, s.view.keys.Down}
+	return []key.Binding{s.view.keys.Enter, s.view.keys.pair("choose")}
 }
 
 // Update moves the selection.
@@ -116,15 +116,16 @@ func fill(lines []line, n int) []line {
 type column struct {
 	name  string
 	text  func(*view, status.Image) string
-	least int // a column that has less room is left out; 0: never
+	least int // cells it needs at least, when there are too few
+	rank  int // columns of rank 1 go first when all are at their least; 0: never
 }
 
 var columns = []column{
-	{"IMAGE", func(_ *view, i status.Image) string { return i.Name }, 0},
-	{"VERSION", func(_ *view, i status.Image) string { return dash(i.Version) }, 0},
-	{"KERNEL", func(_ *view, i status.Image) string { return dash(i.Header.Version) }, 12},
-	{"SIZE", func(_ *view, i status.Image) string { return sizeOf(i) }, 9},
-	{"STATE", func(v *view, i status.Image) string { return v.stateOf(i) }, 0},
+	{"IMAGE", func(_ *view, i status.Image) string { return i.Name }, 7, 0},
+	{"VERSION", func(_ *view, i status.Image) string { return dash(i.Version) }, 7, 3},
+	{"KERNEL", func(_ *view, i status.Image) string { return dash(i.Header.Version) }, 12, 1},
+	{"SIZE", func(_ *view, i status.Image) string { return sizeOf(i) }, 9, 2},
+	{"STATE", func(v *view, i status.Image) string { return v.stateOf(i) }, 22, 0},
 }
 
 func dash(s string) string {
@@ -190,7 +191,7 @@ func (s *images) list(width, height int) []line {
 	head := line{{text: "  "}}
 	for c, col := range columns {
 		if widths[c] > 0 {
-			head = append(head, span{pad(col.name, widths[c]) + gap, title})
+			head = append(head, span{col.name, title}, span{text: pad("", widths[c]-len(col.name)) + gap})
 		}
 	}
 	if rows < len(all) {
@@ -228,8 +229,8 @@ func (v *view) row(img status.Image, widths []int, chosen bool) line {
 	return l
 }
 
-// widths shares the width among the columns: each as wide as its longest text; when that is too
-// much, the optional ones go, and then the widest give way.
+// widths shares the width among the columns: each is as wide as its longest text. When that is too
+// much, those that have more than they need give way, the widest first; then columns go.
 func (v *view) widths(all []status.Image, width int) []int {
 	ws := make([]int, len(columns))
 	for c, col := range columns {
@@ -239,38 +240,41 @@ func (v *view) widths(all []status.Image, width int) []int {
 		}
 		ws[c] = min(ws[c], 40)
 	}
-	total := func() (n int) {
-		for _, w := range ws {
-			if w > 0 {
-				n += w + len(gap)
-			}
-		}
-		return n - len(gap)
-	}
-	for total() > width {
-		widest := 0
+	for total(ws) > width {
+		widest := -1
 		for c := range ws {
-			if ws[c] > ws[widest] {
+			if ws[c] > columns[c].least && (widest < 0 || ws[c] > ws[widest]) {
 				widest = c
 			}
 		}
-		if ws[widest] <= max(columns[widest].least, 7) {
-			if !drop(ws) {
-				break
-			}
-			continue
+		switch {
+		case widest >= 0:
+			ws[widest]--
+		case !drop(ws):
+			return ws
 		}
-		ws[widest]--
 	}
 	return ws
 }
 
+func total(ws []int) int {
+	n := -len(gap)
+	for _, w := range ws {
+		if w > 0 {
+			n += w + len(gap)
+		}
+	}
+	return n
+}
+
 // drop takes away the column that is missed the least.
 func drop(ws []int) bool {
-	for _, c := range []int{2, 3, 1} {
-		if ws[c] > 0 {
-			ws[c] = 0
-			return true
+	for rank := 1; rank <= 3; rank++ {
+		for c, col := range columns {
+			if col.rank == rank && ws[c] > 0 {
+				ws[c] = 0
+				return true
+			}
 		}
 	}
 	return false

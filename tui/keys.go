@@ -42,3 +42,13 @@ func newKeyMap(stage bool) KeyMap {
 	}
 	return k
 }
+
+// pair is Up and Down as one, for the foot of a screen.
+func (k KeyMap) pair(does string) key.Binding {
+	return key.NewBinding(key.WithKeys(append(k.Up.Keys(), k.Down.Keys()...)...), key.WithHelp("j/k", does))
+}
+
+// sides is Left and Right as one.
+func (k KeyMap) sides(does string) key.Binding {
+	return key.NewBinding(key.WithKeys(append(k.Left.Keys(), k.Right.Keys()...)...), key.WithHelp("left/right", does))
+}

@@ -82,9 +82,11 @@ func (s *leaveScreen) View(width, height int) []line {
 	lines = append(lines, nil)
 	switch {
 	case s.asking:
-		lines = append(lines, line{{s.ways()[s.at].ask + " y does, every other key does not.", title}})
+		for _, l := range wrap(s.ways()[s.at].ask+" y does, every other key does not.", width) {
+			lines = append(lines, line{{l, title}})
+		}
 	case s.view.snap.Action != nil:
-		lines = append(lines, plain("A boot is under way; leaving stops it first."))
+		lines = append(lines, labelled("", "A boot is under way; leaving stops it first.", 0, width)...)
 	}
 	return lines
 }

@@ -50,7 +50,7 @@ func (s *logScreen) Is() screenKind { return logsKind }
 // Keys are those of a long text with long lines.
 func (s *logScreen) Keys() []key.Binding {
 	k := s.view.keys
-	return []key.Binding{k.Back, k.Up, k.Down, k.Left, k.Right, k.End}
+	return []key.Binding{k.Back, k.pair("scroll"), k.sides("pan")}
 }
 
 // Update scrolls and pans.
