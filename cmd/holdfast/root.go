@@ -83,6 +83,10 @@ func (a *app) root() *cobra.Command {
 	root.AddCommand(
 		a.consoleCommand(),
 		a.bootCommand(),
+		a.imageCommand(),
+		a.initramfsCommand(),
+		a.diskCommand(),
+		initCommand(),
 	)
 	return root
 }
