@@ -60,6 +60,16 @@ func (l CommandLine) String() string {
 	return strings.Join(texts, " ")
 }
 
+// Console is the name of the console that will own the next kernel's /dev/console: that of the last
+// console= word. "" when there is none, and the kernel chooses.
+func (l CommandLine) Console() string {
+	asked := askedConsoles(l.String())
+	if len(asked) == 0 {
+		return ""
+	}
+	return asked[len(asked)-1].Name
+}
+
 // defaultCmdlineMax is what every x86 kernel of the last fifteen years takes (COMMAND_LINE_SIZE).
 const defaultCmdlineMax = 2047
 

@@ -49,3 +49,17 @@ func TestOrigin(t *testing.T) {
 		}
 	}
 }
+
+func TestCommandLineConsole(t *testing.T) {
+	for text, want := range map[string]string{
+		"quiet":                             "",
+		"console=tty0 console=ttyS0,9600 q": "ttyS0",
+		"console=ttyS0 console=tty0":        "tty0",
+		"console=ttyS0 -- console=tty0":     "ttyS0",
+		"console=tty0 console=null":         "tty0",
+	} {
+		if got := Compose(Parts{Replace: &text}).Console(); got != want {
+			t.Errorf("Console of %q = %q, want %q", text, got, want)
+		}
+	}
+}

@@ -57,6 +57,8 @@ func TestCompose(t *testing.T) {
 			"c:console=tty0 s:console=ttyS0,9600 h:panic=1", "c:console=ttyS0,115200"},
 		{"system.arg's tty1 for our tty0", Parts{Consoles: vgaAndSerial, Local: "console=tty1"},
 			"s:console=tty1 c:console=ttyS0,115200 h:panic=1", "c:console=tty0"},
+		{"system.arg's options for a screen with two names", Parts{Consoles: []Console{{"tty0", ""}, {"tty1", ""}}, Local: "console=tty0,x"},
+			"s:console=tty0,x h:panic=1", "c:console=tty0 c:console=tty1"},
 		{"system.arg's other console", Parts{Consoles: vgaAndSerial, Local: "a console=ttyS1,9600"},
 			"s:console=ttyS1,9600 c:console=tty0 c:console=ttyS0,115200 s:a h:panic=1", ""},
 		{"system.arg's other console twice", Parts{Consoles: vgaAndSerial, Local: "console=ttyS1,9600 console=ttyS1"},

@@ -39,7 +39,7 @@ func (m Method) String() string {
 //
 // kexec_file_load is tried first. Where it is missing, forbidden, busy or does not know the file, the
 // same is done by kexec_load, which needs /sys mounted (kernel/boot_params/data and firmware/memmap;
-// proc is not needed) and memory for the unpacked kernel, several times its size. The error holds the
+// proc is not needed) and memory: 260 MB at its peak for Debian's kernel of 14 MB. The error holds the
 // reasons of both. Nothing stays loaded after an error, not even a kernel loaded before.
 //
 // For the time of the call the standard logger is silent: u-root logs to it, and so to the screen.

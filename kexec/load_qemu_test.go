@@ -49,7 +49,7 @@ func TestJump(t *testing.T) {
 // else is kept as it is: nothing but init may speak.
 func bootLines(t *testing.T, initrd, cmdline string) []string {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
 	qemu := exec.CommandContext(ctx, tool(t, "qemu-system-x86_64", "qemu-system-x86"),
 		"-accel", "tcg", "-m", "512", "-nodefaults", "-display", "none", "-no-reboot", "-serial", "stdio",

@@ -22,13 +22,12 @@ func main() {
 }
 
 func run() error {
-	for _, fs := range []string{"proc", "sysfs"} {
-		dir := map[string]string{"proc": "/proc", "sysfs": "/sys"}[fs]
-		if err := os.MkdirAll(dir, 0o755); err != nil {
+	for _, m := range []struct{ fs, dir string }{{"proc", "/proc"}, {"sysfs", "/sys"}} {
+		if err := os.MkdirAll(m.dir, 0o755); err != nil {
 			return err
 		}
-		if err := unix.Mount(fs, dir, fs, 0, ""); err != nil {
-			return fmt.Errorf("mount %s: %w", dir, err)
+		if err := unix.Mount(m.fs, m.dir, m.fs, 0, ""); err != nil {
+			return fmt.Errorf("mount %s: %w", m.dir, err)
 		}
 	}
 	line, err := os.ReadFile("/proc/cmdline")

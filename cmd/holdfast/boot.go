@@ -1,0 +1,79 @@
+package main
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"holdfast/kexec"
+	"holdfast/ops"
+	"holdfast/ops/boot"
+	"holdfast/ops/status"
+)
+
+func (a *app) bootCommand() *cobra.Command {
+	var (
+		print, allow bool
+		words        string
+	)
+	cmd := &cobra.Command{
+		Use:   "boot NAME",
+		Short: "boot an image through kexec; NAME is a slot or a staged version",
+		Example: `  holdfast boot backup --print        what would be loaded, and its command line
+  holdfast boot active --append single`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			plan, err := a.planBoot(args[0], words)
+			if err != nil {
+				return err
+			}
+			fmt.Fprintln(a.out, plan)
+			if print || a.dryRun {
+				return nil
+			}
+			if err := a.confirm("boot it now"); err != nil {
+				return err
+			}
+			return plan.Apply(cmd.Context(), newMachine(allow), printer{a.out})
+		},
+	}
+	cmd.Flags().BoolVar(&print, "print", false, "show kernel, initrd and command line, and load nothing")
+	cmd.Flags().StringVar(&words, "append", "", "`WORDS` to add to the command line for this boot")
+	cmd.Flags().BoolVar(&allow, "allow-kexec", false, "leave the system that runs here without shutting it down")
+	return cmd
+}
+
+func (a *app) planBoot(name, words string) (boot.Plan, error) {
+	t, err := a.target()
+	if err != nil {
+		return boot.Plan{}, err
+	}
+	r, err := status.Read(t)
+	if err != nil {
+		return boot.Plan{}, err
+	}
+	consoles, operator := machineConsoles()
+	return boot.Request{Report: r, Image: name, Consoles: consoles, Operator: operator, Append: words}.Plan()
+}
+
+// confirm asks on the terminal, unless --yes was given. Anything but the word is a no.
+func (a *app) confirm(what string) error {
+	if a.yes {
+		return nil
+	}
+	no := &ops.Error{Kind: ops.NotConfirmed, Err: errors.New("not confirmed"), Hint: "type yes when asked, or give --yes"}
+	if !isTerminal(a.in) {
+		return no
+	}
+	fmt.Fprintf(a.out, "Type yes to %s: ", what)
+	line, _ := bufio.NewReader(a.in).ReadString('\n')
+	if strings.TrimSpace(line) != "yes" {
+		return no
+	}
+	return nil
+}
+
+var _ = kexec.Console{}

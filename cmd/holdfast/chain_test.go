@@ -1,0 +1,154 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"holdfast/ops/bench/vm"
+)
+
+// bothConsoles gives the maintenance kernel VGA and the serial line, the serial one last.
+const bothConsoles = "console=tty0 console=ttyS0,115200n8"
+
+var imagesShown = []string{"1.3.124", "1.3.123", "1.0.0"}
+
+func showsAll(words ...string) func(vm.Screen) bool {
+	return func(s vm.Screen) bool {
+		return !slices.ContainsFunc(words, func(w string) bool { return !s.Contains(w) })
+	}
+}
+
+// imageRuns waits for the image's own /init and gives the words of its /proc/cmdline.
+func imageRuns(t *testing.T, ctx context.Context, m *vm.Machine) []string {
+	t.Helper()
+	must(t, m.Serial(0).Expect(ctx, "CMDLINE<"))
+	must(t, m.Serial(0).Expect(ctx, ">"))
+	all := regexp.MustCompile(`CMDLINE<([^>]*)>`).FindAllSubmatch(m.Serial(0).Bytes(), -1)
+	return strings.Fields(string(all[len(all)-1][1]))
+}
+
+func hasWords(t *testing.T, line []string, words ...string) {
+	t.Helper()
+	for _, w := range words {
+		if !slices.Contains(line, w) {
+			t.Errorf("the command line %q lacks %s", strings.Join(line, " "), w)
+		}
+	}
+}
+
+// consolesOf are the console= words in order.
+func consolesOf(line []string) []string {
+	var list []string
+	for _, w := range line {
+		if name, ok := strings.CutPrefix(w, "console="); ok {
+			list = append(list, name)
+		}
+	}
+	return list
+}
+
+// TestChain goes the whole way: GRUB, the maintenance kernel, Holdfast on two consoles, a key, kexec,
+// and the image's own /init.
+func TestChain(t *testing.T) {
+	tests := []struct {
+		name, loader string
+		choose       func(t *testing.T, ctx context.Context, m *vm.Machine)
+		image        string
+		consoles     []string
+	}{
+		{"grub-legacy, active, from the serial line", "grub-legacy", bootActiveFromSerial, "active", []string{"tty0", "ttyS0,115200n8"}},
+		{"grub2, backup, from VGA", "grub2", bootBackupFromVGA, "backup", []string{"ttyS0,115200n8", "tty0"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			ctx, m := bootDisk(t, makeDisk(t, tt.loader, bothConsoles))
+			must(t, m.Serial(0).WaitScreen(ctx, showsAll(imagesShown...)))
+			must(t, m.WaitVGAScreen(ctx, showsAll(imagesShown...)))
+			tt.choose(t, ctx, m)
+			line := imageRuns(t, ctx, m)
+			hasWords(t, line, "marker="+tt.image, "panic=1", "img="+tt.image)
+			if got := consolesOf(line); !slices.Equal(got, tt.consoles) {
+				t.Errorf("consoles %q, want %q: the operator's last", got, tt.consoles)
+			}
+			if !slices.ContainsFunc(line, func(w string) bool { return strings.HasPrefix(w, "flash=") }) {
+				t.Errorf("no flash= in %q", line)
+			}
+			if tt.consoles[1] == "tty0" {
+				must(t, m.WaitVGA(ctx, "THIS IS IMAGE "+tt.image))
+			} else {
+				must(t, m.Serial(0).Wait(ctx, "THIS IS IMAGE "+tt.image))
+			}
+		})
+	}
+}
+
+func bootActiveFromSerial(t *testing.T, ctx context.Context, m *vm.Machine) {
+	must(t, m.Serial(0).Press("b"))
+	must(t, m.Serial(0).Wait(ctx, "img=active"))
+	must(t, m.Serial(0).Press("enter"))
+}
+
+func bootBackupFromVGA(t *testing.T, ctx context.Context, m *vm.Machine) {
+	must(t, m.SendKey(ctx, "down"))
+	must(t, m.SendKey(ctx, "b"))
+	must(t, m.WaitVGA(ctx, "img=backup"))
+	must(t, m.SendKey(ctx, "ret"))
+}
+
+// TestAutoboot takes no key: the saved default's slot boots by itself.
+func TestAutoboot(t *testing.T) {
+	ctx, m := bootDisk(t, makeDisk(t, "grub-legacy", bothConsoles+" holdfast.autoboot=1"))
+	line := imageRuns(t, ctx, m)
+	hasWords(t, line, "marker=active", "img=active")
+	if got, want := consolesOf(line), []string{"tty0", "ttyS0,115200n8"}; !slices.Equal(got, want) {
+		t.Errorf("consoles %q, want %q: the kernel's own order, nobody was asked", got, want)
+	}
+}
+
+// TestBadKernels: what is no kernel is told at its slot and not booted, and the console lives on.
+func TestBadKernels(t *testing.T) {
+	disk := makeDisk(t, "grub-legacy", bothConsoles)
+	dir := t.TempDir()
+	whole, err := os.ReadFile(made.kernel)
+	must(t, err)
+	must(t, os.WriteFile(filepath.Join(dir, "half"), whole[:len(whole)/2], 0o644))
+	must(t, os.WriteFile(filepath.Join(dir, "text"), []byte("this is not a kernel\n"), 0o644))
+	editFlash(t, disk, dir,
+		"cd /system/active", "rm kernel.img", "write half kernel.img",
+		"cd /system/backup", "rm kernel.img", "write text kernel.img",
+		"cd /system/factory", "rm kernel.img")
+	ctx, m := bootDisk(t, disk)
+	line := m.Serial(0)
+	must(t, line.WaitScreen(ctx, showsAll(imagesShown...)))
+	for _, says := range []string{"truncated", "not a", "no usable kernel.img"} {
+		must(t, line.Wait(ctx, says))
+		must(t, line.Press("b"))
+		must(t, line.Wait(ctx, "cannot be booted"))
+		must(t, line.Press("enter", "esc"))
+		must(t, line.WaitScreen(ctx, showsAll(imagesShown...)))
+		must(t, line.Press("down"))
+	}
+	must(t, line.Press("?"))
+	must(t, line.Wait(ctx, "help"))
+}
+
+// editFlash changes files on the disk's second partition by debugfs commands.
+func editFlash(t *testing.T, disk, dir string, commands ...string) {
+	t.Helper()
+	start := regexp.MustCompile(`(?m)disk\.img2 : start= *(\d+)`).FindStringSubmatch(tool(t, "fdisk", "", "sfdisk", "-d", disk))
+	if start == nil {
+		t.Fatal("sfdisk finds no second partition")
+	}
+	sector, err := strconv.Atoi(start[1])
+	must(t, err)
+	script := filepath.Join(dir, "commands")
+	must(t, os.WriteFile(script, []byte(strings.Join(commands, "\n")+"\n"), 0o644))
+	tool(t, "e2fsprogs", dir, "debugfs", "-w", "-f", script, fmt.Sprintf("%s?offset=%d", disk, 512*sector))
+}

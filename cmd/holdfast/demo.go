@@ -1,0 +1,65 @@
+package main
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"fmt"
+	"io/fs"
+	"path"
+	"testing/fstest" // its MapFS is the standard library's file system in memory
+
+	"holdfast/kexec/kexectest"
+	"holdfast/ops/status"
+)
+
+// demoImage is an image of the demonstration.
+type demoImage struct {
+	slot, version, kernel, arguments string
+	broken                           bool
+}
+
+var demoImages = []demoImage{
+	{"active", "1.3.124", "6.1.0-56-appliance", "quiet acpi=off panic_on_oops=1\n", false},
+	{"backup", "1.3.121", "6.1.0-49-appliance", "quiet\n", false},
+	{"factory", "1.2.0", "5.10.0-21-appliance", "", false},
+	{"1.3.125", "1.3.125", "6.1.0-57-appliance", "quiet # the bench build of tonight\n", true},
+}
+
+// demoTarget is a flash made up in memory: three good images and a staged one that lost some bytes
+// on its way, to look at the console without an appliance.
+func demoTarget() status.Target {
+	m := fstest.MapFS{
+		"cfg/system.arg": {Data: []byte("console=ttyS0,115200\n")},
+		"cfg/config.cur": {Data: []byte("demonstration")},
+		"cfg/config.fac": {Data: []byte("demonstration")},
+	}
+	for _, i := range demoImages {
+		i.add(m)
+	}
+	return status.Target{FS: m, Name: "demonstration", Type: "in memory", Access: "ro", Default: "active", Word: "sda2"}
+}
+
+func (i demoImage) add(m fstest.MapFS) {
+	files := map[string][]byte{
+		"kernel.img": pad(kexectest.Kernel(i.kernel), 1<<20),
+		"initrd.img": pad([]byte(i.version), 3<<20),
+		"kernel.arg": []byte(i.arguments),
+		"kernel.ver": []byte(i.version + "\n"),
+	}
+	var sums bytes.Buffer
+	for name, data := range files {
+		fmt.Fprintf(&sums, "%x  %s\n", sha256.Sum256(data), name)
+	}
+	if i.broken {
+		files["initrd.img"][1<<20] ^= 1
+	}
+	files["SHA256SUMS"] = sums.Bytes()
+	for name, data := range files {
+		m[path.Join("system", i.slot, name)] = &fstest.MapFile{Data: data, Mode: fs.FileMode(0o644)}
+	}
+}
+
+// pad lengthens data with zeros, so that the demonstration's sizes look like sizes.
+func pad(data []byte, size int) []byte {
+	return append(data, make([]byte, max(0, size-len(data)))...)
+}

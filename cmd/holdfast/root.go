@@ -1,0 +1,98 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"holdfast/ops"
+)
+
+// app is what the commands share: the global flags and where to print.
+type app struct {
+	flash  string
+	grub   string
+	json   bool
+	dryRun bool
+	yes    bool
+
+	in      io.Reader
+	out     io.Writer
+	err     io.Writer
+	started bool // a command's own code has begun: what fails now is no wrong usage
+}
+
+// run is the whole program but for PID 1: it parses, runs and gives the exit code.
+func run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) int {
+	a := &app{in: in, out: out, err: errs}
+	root := a.root()
+	root.SetArgs(args)
+	cmd, err := root.ExecuteContextC(ctx)
+	if err == nil {
+		return 0
+	}
+	if !a.started {
+		err = &ops.Error{Kind: ops.Usage, Err: err, Hint: cmd.CommandPath() + " --help"}
+	}
+	return report(errs, cmd.Name(), err)
+}
+
+// report prints an error as DESIGN.md has it, and gives its exit code.
+func report(w io.Writer, op string, err error) int {
+	var e *ops.Error
+	hint := ""
+	if errors.As(err, &e) {
+		hint = e.Hint
+		if e.Op != "" {
+			op = e.Op
+		}
+	}
+	if errors.Is(err, context.Canceled) {
+		err = errors.New("interrupted; nothing is left half done")
+	}
+	fmt.Fprintf(w, "holdfast: %s: %v\n", op, err)
+	if hint != "" {
+		fmt.Fprintf(w, "hint: %s\n", hint)
+	}
+	return ops.ExitCode(err)
+}
+
+func (a *app) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:           "holdfast",
+		Short:         "firmware maintenance console for Linux appliances",
+		Version:       version,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		PersistentPreRun: func(cmd *cobra.Command, _ []string) {
+			a.started = true
+		},
+	}
+	root.SetIn(a.in)
+	root.SetOut(a.out)
+	root.SetErr(a.err)
+	root.CompletionOptions.DisableDefaultCmd = true
+	flags := root.PersistentFlags()
+	flags.StringVar(&a.flash, "flash", "", "the flash: a directory where it is mounted")
+	flags.BoolVar(&a.dryRun, "dry-run", false, "show the plan and change nothing")
+	flags.BoolVar(&a.yes, "yes", false, "do not ask")
+	root.AddCommand(
+		a.consoleCommand(),
+		a.bootCommand(),
+	)
+	return root
+}
+
+// isTerminal reports whether f is a terminal, as far as asking a question on it goes.
+func isTerminal(f any) bool {
+	file, ok := f.(*os.File)
+	if !ok {
+		return false
+	}
+	info, err := file.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
+}

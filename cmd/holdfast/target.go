@@ -1,0 +1,36 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"holdfast/ops"
+	"holdfast/ops/status"
+)
+
+// target opens the flash the flags name.
+func (a *app) target() (status.Target, error) {
+	if a.flash == "" {
+		return status.Target{}, &ops.Error{Kind: ops.NoFlash, Err: errors.New("no flash named"),
+			Hint: "name the directory where it is mounted: --flash DIR"}
+	}
+	return openDirectory(a.flash)
+}
+
+// openDirectory opens a mounted flash. The os.Root keeps links on it from leading elsewhere.
+func openDirectory(dir string) (status.Target, error) {
+	info, err := os.Stat(dir)
+	if err == nil && !info.IsDir() {
+		err = fmt.Errorf("%s is not a directory", dir)
+	}
+	if err != nil {
+		return status.Target{}, &ops.Error{Kind: ops.NoFlash, Err: err,
+			Hint: "mount the flash and name its directory: --flash DIR"}
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return status.Target{}, &ops.Error{Kind: ops.NoFlash, Err: err}
+	}
+	return status.Target{FS: root.FS(), Name: dir}, nil
+}

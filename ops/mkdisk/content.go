@@ -1,0 +1,109 @@
+package mkdisk
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"holdfast/ops"
+	"holdfast/ops/pack"
+	"holdfast/ops/pack/output"
+)
+
+// fillBoot makes the content of the boot partition below dir.
+func (p *Plan) fillBoot(ctx context.Context, dir string, rep ops.Reporter) error {
+	firmware, grub := filepath.Join(dir, "firmware"), filepath.Join(dir, grubDir)
+	for _, d := range []string{firmware, grub} {
+		if err := os.MkdirAll(d, 0o755); err != nil {
+			return err
+		}
+	}
+	for _, f := range []struct{ from, name string }{{p.request.Kernel, "kernel.img"}, {p.request.Console, "initrd.img"}} {
+		if err := copyFile(ctx, filepath.Join(firmware, f.name), f.from, rep); err != nil {
+			return err
+		}
+	}
+	for name, content := range p.files {
+		if err := os.WriteFile(filepath.Join(grub, name), content, 0o644); err != nil {
+			return err
+		}
+	}
+	for _, name := range p.request.Loader.tables().copied {
+		if err := copyFile(ctx, filepath.Join(grub, filepath.Base(name)), name, rep); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// fillFlash makes the content of the flash partition below dir.
+func (p *Plan) fillFlash(ctx context.Context, dir string, rep ops.Reporter) error {
+	cfg := filepath.Join(dir, "cfg")
+	if err := os.MkdirAll(cfg, 0o755); err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(cfg, "system.arg"), []byte(p.request.SystemArgs), 0o644); err != nil {
+		return err
+	}
+	for _, img := range p.images {
+		if err := img.unpack(ctx, filepath.Join(dir, "system", img.slot), rep); err != nil {
+			return err
+		}
+	}
+	return os.MkdirAll(filepath.Join(dir, "system"), 0o755)
+}
+
+func (i image) unpack(ctx context.Context, dir string, rep ops.Reporter) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	f, err := os.Open(i.archive)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	rep.Progress(ops.Progress{Step: "unpack " + i.slot + " image"})
+	if _, err := pack.Unpack(cancellable{ctx, f}, dir); err != nil {
+		return fmt.Errorf("unpack %s image: %w", i.slot, err)
+	}
+	if _, err := pack.ReadKernel(filepath.Join(dir, "kernel.img")); err != nil {
+		return &ops.Error{Kind: ops.Invalid, Op: op, Step: i.slot + " image: kernel.img", Err: err}
+	}
+	return nil
+}
+
+// cancellable is a reader that ends with ctx.
+type cancellable struct {
+	ctx context.Context
+	io.Reader
+}
+
+func (c cancellable) Read(b []byte) (int, error) {
+	if err := c.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return c.Reader.Read(b)
+}
+
+func copyFile(ctx context.Context, to, from string, rep ops.Reporter) error {
+	src, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer src.Close()
+	info, err := src.Stat()
+	if err != nil {
+		return err
+	}
+	dst, err := os.Create(to)
+	if err != nil {
+		return err
+	}
+	defer dst.Close()
+	if err := output.Copy(ctx, dst, src, rep, "copy "+filepath.Base(to), info.Size()); err != nil {
+		return err
+	}
+	return dst.Close()
+}

@@ -1,0 +1,101 @@
+package status
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"holdfast/flash"
+	"holdfast/kexec/kexectest"
+	"holdfast/ops"
+)
+
+func kernels() fstest.MapFS {
+	return fstest.MapFS{
+		"system/active/kernel.img": {Data: kexectest.Kernel("6.1.0-a")},
+		"system/active/kernel.ver": {Data: []byte("2\n")},
+		"system/backup/kernel.img": {Data: kexectest.Kernel("6.1.0-b")},
+		"system/backup/kernel.ver": {Data: []byte("1\n")},
+		"system/3/kernel.img":      {Data: []byte("text")},
+		"system/3/kernel.ver":      {Data: []byte("3\n")},
+		"cfg/config.cur":           {Data: []byte("x")},
+	}
+}
+
+func read(t *testing.T, m fstest.MapFS, def string) *Report {
+	t.Helper()
+	r, err := Read(Target{FS: m, Default: def})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func TestRead(t *testing.T) {
+	r := read(t, kernels(), "")
+	var got []string
+	for _, i := range r.Images {
+		got = append(got, i.Name+" "+i.Header.Version+" "+i.Broken)
+	}
+	if got[0] != "active 6.1.0-a " || got[1] != "backup 6.1.0-b " || got[2] != "factory  empty" || !strings.HasPrefix(got[3], "3  kernel.img: ") {
+		t.Errorf("images %q", got)
+	}
+	if !r.Images[3].Staged || r.Images[0].Staged {
+		t.Error("which image is staged is mixed up")
+	}
+}
+
+func TestReadNoFlash(t *testing.T) {
+	if _, err := Read(Target{FS: fstest.MapFS{}}); ops.ExitCode(err) != int(ops.NoFlash) {
+		t.Errorf("Read = %v, exit code %d, want %d", err, ops.ExitCode(err), ops.NoFlash)
+	}
+}
+
+func TestPreferred(t *testing.T) {
+	tests := []struct {
+		name, def string
+		edit      func(fstest.MapFS)
+		want      string
+	}{
+		{"default", flash.Backup, nil, flash.Backup},
+		{"no default", "", nil, flash.Active},
+		{"maintenance is no image", "maintenance", nil, flash.Active},
+		{"default is empty", flash.Factory, nil, flash.Active},
+		{"default is broken", flash.Backup, func(m fstest.MapFS) { m["system/backup/kernel.img"].Data = nil }, flash.Active},
+		{"active is broken", "", func(m fstest.MapFS) { m["system/active/kernel.img"].Data = nil }, flash.Backup},
+		{"none", "", func(m fstest.MapFS) {
+			m["system/active/kernel.img"].Data = nil
+			m["system/backup/kernel.img"].Data = nil
+		}, ""},
+	}
+	for _, tt := range tests {
+		m := kernels()
+		if tt.edit != nil {
+			tt.edit(m)
+		}
+		got, why, ok := read(t, m, tt.def).Preferred()
+		if got.Name != tt.want || ok != (tt.want != "") || ok && why == "" {
+			t.Errorf("%s: Preferred() = %q, %q, %v; want %q", tt.name, got.Name, why, ok, tt.want)
+		}
+	}
+}
+
+// TestVerifyKeepsTheOldReport: other consoles may be drawing from it.
+func TestVerifyKeepsTheOldReport(t *testing.T) {
+	m := kernels()
+	m["system/active/SHA256SUMS"] = &fstest.MapFile{Data: []byte(strings.Repeat("00", 32) + "  kernel.img\n")}
+	old := read(t, m, "")
+	img, err := old.Images[0].Verify(context.Background(), m, ops.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := old.Verified(img)
+	if i := r.Images[0]; i.Integrity != flash.Damaged || i.Broken != "kernel.img: hash differs" || !slices.Contains(i.Problems, i.Broken) {
+		t.Errorf("verified image = %+v", i)
+	}
+	if i := old.Images[0]; i.Integrity != flash.Unknown || i.Broken != "" || len(i.Problems) != 0 {
+		t.Errorf("the old report changed: %+v", i)
+	}
+}
