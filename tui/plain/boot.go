@@ -12,7 +12,7 @@ import (
 func (m *session) boot(r *status.Report, image string) {
 	plan, err := boot.Request{Report: r, Image: image, Consoles: m.Consoles, Operator: m.TTY}.Plan()
 	if err != nil {
-		m.printf("%s is not booted: ", image)
+		m.printf("not booted: ")
 		m.explain(err)
 		return
 	}
@@ -27,7 +27,7 @@ func (m *session) boot(r *status.Report, image string) {
 		return
 	}
 	if err := plan.Apply(m.ctx, m.Machine, &progress{session: m}); err != nil {
-		m.printf("%s was not booted: ", image)
+		m.printf("not booted: ")
 		m.explain(err)
 	}
 }

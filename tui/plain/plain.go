@@ -105,10 +105,11 @@ func (m *session) show() []item {
 	return items
 }
 
-// choose reads numbers until one of them leads back to the menu or out of it.
+// choose does what is chosen until the operator leaves or wants to see the menu again. It is not
+// shown anew after every choice: it would push the answer off the screen, slowly.
 func (m *session) choose(items []item) (Choice, bool) {
 	for {
-		answer, ok := m.ask("Number, or Enter to look again: ")
+		answer, ok := m.ask("Number, or Enter for the menu: ")
 		if !ok {
 			return Closed, true
 		}
@@ -121,12 +122,11 @@ func (m *session) choose(items []item) (Choice, bool) {
 			m.printf("There is no such number.\n")
 			continue
 		}
-		if i := items[n-1]; i.leave != Closed {
-			return i.leave, true
-		} else {
-			i.do()
+		chosen := items[n-1]
+		if chosen.leave != Closed {
+			return chosen.leave, true
 		}
-		return Closed, false
+		chosen.do()
 	}
 }
 

@@ -227,7 +227,7 @@ func TestStage(t *testing.T) {
 	}
 	tell("orphans", "ORPHANS were there true, gone <nil>")
 	tell("release", "BEFORE flash=true boot=true printk=1")
-	check(control.Expect(ctx, "RELEASED flash=false boot=false printk=4 <nil> <nil>"))
+	check(control.Expect(ctx, "RELEASED flash=false boot=false printk=7 <nil> <nil>"))
 	check(control.Expect(ctx, "RESTORED <nil> flash=true boot=true printk=1"))
 	check(control.Expect(ctx, "JUMP true"))
 
@@ -239,16 +239,19 @@ func TestStage(t *testing.T) {
 	check(line.Expect(ctx, "flash sda2 (ext2, ro)"))
 	check(line.Wait(ctx, "1  boot active   1.2.3"))
 	check(m.WaitVGA(ctx, "plain menu on tty0"))
-	check(m.WaitVGA(ctx, "Number, or Enter to look again:"))
+	check(m.WaitVGA(ctx, "Number, or Enter for the menu:"))
 
 	check(line.Type("1\r"))
-	check(line.Expect(ctx, "active is not booted: kernel.img:"))
+	check(line.Expect(ctx, "not booted: active: kernel.img: not a bzImage"))
 	check(line.Type("4\r"))
 	check(line.Expect(ctx, "holdfast: console: killed by: segmentation fault"))
 	check(line.Type("q\r5\r"))
 	check(line.Expect(ctx, "holdfast# "))
-	check(line.Type("busybox sleep 1000\r"))
-	check(line.Type("\x03echo $?-$(busybox tty)\r")) // Ctrl-C ends the sleep: the terminal is the shell's own
+	check(line.Type("busybox sh -c 'echo here; exec busybox sleep 1000'\r"))
+	check(line.Expect(ctx, "\nhere\r\n"))
+	check(line.Type("\x03")) // ends the sleep: the terminal is the shell's own
+	check(line.Expect(ctx, "holdfast# "))
+	check(line.Type("echo $?-$(busybox tty)\r"))
 	check(line.Expect(ctx, "130-/dev/ttyS0"))
 	check(line.Type("exit\r"))
 	check(line.Expect(ctx, "plain menu on ttyS0"))

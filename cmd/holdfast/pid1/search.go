@@ -3,6 +3,7 @@ package pid1
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -10,6 +11,7 @@ import (
 	"strings"
 
 	"holdfast/cmd/holdfast/stage"
+	"holdfast/flash/disk"
 )
 
 // volume is a partition, or a disk without partitions, and what was seen on it.
@@ -59,8 +61,8 @@ func (s *search) pass() (changed bool, err error) {
 }
 
 // examine looks at one volume. Not ok means that its node is not there yet.
-func (s *search) examine(name, disk string) (*volume, bool) {
-	v := &volume{Volume: stage.Volume{Device: name}, disk: disk}
+func (s *search) examine(name, on string) (*volume, bool) {
+	v := &volume{Volume: stage.Volume{Device: name}, disk: on}
 	f, err := os.Open(filepath.Join(s.dev, name))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, false
@@ -70,18 +72,29 @@ func (s *search) examine(name, disk string) (*volume, bool) {
 		return v, true
 	}
 	defer f.Close()
-	found, err := probe(f)
+	found, err := disk.Identify(f)
 	if err != nil {
 		v.err = cause(err)
 		return v, true
 	}
-	found.Device = name
-	v.Volume = found
+	v.Type, v.UUID, v.Label = found.Type, found.UUID, found.Label
+	v.Unclean = needsReplay(f, found.Type)
 	if v.Type != "" {
 		v.mount.Device = f.Name()
 		s.look(v)
 	}
 	return v, true
+}
+
+// needsReplay reports whether an ext file system's journal holds what its blocks do not have yet:
+// the feature "recover" in its superblock (Documentation/filesystems/ext4/super.rst).
+func needsReplay(r io.ReaderAt, fstype string) bool {
+	if fstype != "ext3" && fstype != "ext4" {
+		return false
+	}
+	var incompatible [4]byte
+	_, err := r.ReadAt(incompatible[:], 1024+0x60)
+	return err == nil && incompatible[0]&0x4 != 0
 }
 
 // volumes lists what was seen, by name.

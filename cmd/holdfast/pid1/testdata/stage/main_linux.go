@@ -37,7 +37,7 @@ func console() {
 	if err != nil {
 		panic(err)
 	}
-	say := func(format string, args ...any) { fmt.Fprintf(line, format+"\r\n", args...) }
+	say := func(format string, args ...any) { fmt.Fprintf(line, format+"\n", args...) }
 	say("CONSOLE up, session leader %v", syscall.Getpid() == must(syscall.Getpgid(0)))
 	go func() {
 		for i := range stage.Watch(context.Background()) {
@@ -100,7 +100,7 @@ func named(name string) []string {
 func release(say func(string, ...any)) {
 	state := func() string {
 		_, flash := os.Stat("/flash/cfg")
-		_, grub := os.Stat("/boot/grub")
+		_, grub := os.Stat("/boot/boot/grub")
 		levels, err := stage.Levels()
 		return fmt.Sprintf("flash=%v boot=%v printk=%.1s %v", flash == nil, grub == nil, levels, err)
 	}
