@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -38,7 +39,7 @@ func run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) 
 	if !a.started {
 		err = &ops.Error{Kind: ops.Usage, Err: err, Hint: cmd.CommandPath() + " --help"}
 	}
-	return report(errs, cmd.Name(), err)
+	return report(errs, strings.TrimPrefix(cmd.CommandPath(), "holdfast "), err)
 }
 
 // report prints an error as DESIGN.md has it, and gives its exit code.
