@@ -130,7 +130,7 @@ func TestBadKernels(t *testing.T) {
 	for _, says := range []string{"truncated", "not a", "no usable kernel.img"} {
 		must(t, line.Wait(ctx, says))
 		must(t, line.Press("b"))
-		must(t, line.Wait(ctx, "cannot be booted"))
+		must(t, line.Wait(ctx, "refused"))
 		must(t, line.Press("enter", "esc"))
 		must(t, line.WaitScreen(ctx, showsAll(imagesShown...)))
 		must(t, line.Press("down"))

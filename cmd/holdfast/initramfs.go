@@ -159,11 +159,50 @@ func (a *app) initramfsListCommand() *cobra.Command {
 			defer f.Close()
 			files, err := initramfs.List(f)
 			for _, entry := range files {
-				fmt.Fprintln(a.out, entry)
+				fmt.Fprintln(a.out, listing(entry))
 			}
 			return invalid(err)
 		},
 	}
+}
+
+// listing is a line of the list: mode, owner, size or device numbers, path, target, and the layer
+// where there are several.
+func listing(f initramfs.File) string {
+	size := fmt.Sprint(f.Size)
+	if f.FileMode()&fs.ModeDevice != 0 {
+		size = fmt.Sprintf("%d,%d", f.RdevMajor, f.RdevMinor)
+	}
+	line := fmt.Sprintf("%s %d/%d %9s %s", modeString(f.FileMode()), f.UID, f.GID, size, f.Path)
+	if f.Target != "" {
+		line += " -> " + f.Target
+	}
+	if f.Layer > 0 {
+		line += fmt.Sprintf("  (archive %d)", f.Layer+1)
+	}
+	return line
+}
+
+// modeString is a mode as ls -l shows it.
+func modeString(m fs.FileMode) string {
+	kinds := []struct {
+		bits fs.FileMode
+		kind byte
+	}{
+		{fs.ModeCharDevice, 'c'}, {fs.ModeDevice, 'b'}, {fs.ModeDir, 'd'},
+		{fs.ModeSymlink, 'l'}, {fs.ModeNamedPipe, 'p'}, {fs.ModeSocket, 's'},
+	}
+	text := []byte(m.Perm().String())
+	for _, k := range kinds {
+		if m&k.bits != 0 {
+			text[0] = k.kind
+			break
+		}
+	}
+	if m&fs.ModeSticky != 0 {
+		text[len(text)-1] = 't'
+	}
+	return string(text)
 }
 
 func (a *app) initramfsExtractCommand() *cobra.Command {
