@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -263,6 +264,20 @@ func TestRecover(t *testing.T) {
 	<-done
 	if got := <-logged; got != "<5>holdfast: the work: internal error: out of order\n" {
 		t.Errorf("logged %q", got)
+	}
+}
+
+// TestLife: a panic of the supervisor ends a life, not PID 1, and the operator is told.
+func TestLife(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "stage.json")
+	log := kernelLog{io.Discard}
+	p := &process{log: log, children: newChildren(), board: newBoard(file, log, stage.Info{})}
+	for _, plain := range []bool{false, true} {
+		p.life(plain, func(j job) (handle, error) { panic("cannot start the " + j.String()[:5]) }, func() {})
+	}
+	info, err := stage.ReadFile(file)
+	if want := "internal error in PID 1: cannot start the plain"; err != nil || info.Notice != want {
+		t.Errorf("notice %q, %v, want %q", info.Notice, err, want)
 	}
 }
 
