@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 
+	"holdfast/flash"
 	"holdfast/kexec"
 	"holdfast/ops/boot"
 	"holdfast/ops/logs"
@@ -171,8 +172,11 @@ func describe(i status.Image) string {
 		return fmt.Sprintf("%-8s empty", i.Name)
 	}
 	state := i.Integrity.String()
-	if i.Broken != "" {
+	switch {
+	case i.Broken != "":
 		state = "cannot boot"
+	case i.Integrity == flash.Unknown:
+		state = "not checked yet" // a boot does it
 	}
 	return strings.TrimRight(fmt.Sprintf("%-8s %-12s %-22s %8s  %s",
 		i.Name, orDash(i.Version), orDash(i.Header.Version), size(i.Size), state), " ")

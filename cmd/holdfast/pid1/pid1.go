@@ -12,6 +12,7 @@ import (
 	"os"
 	"runtime/debug"
 	"strings"
+	"sync"
 	"time"
 
 	"holdfast/cmd/holdfast/stage"
@@ -48,23 +49,22 @@ func Run(version string) {
 			p.children.reap()
 		}
 	})
-	var once bool
+	var once sync.Once
 	for plain := false; ; plain = true {
-		p.life(plain, func() {
-			if !once {
-				once = true
+		p.life(plain, p.start, func() {
+			once.Do(func() {
 				p.forever("prepare", p.prepare)
 				p.forever("trim the console's log", trimForever)
-			}
+			})
 		})
 		time.Sleep(time.Second) // a life that ends at once must not keep the machine busy
 	}
 }
 
 // life supervises until the end of the stage, and ends it. It returns only after something that
-// should not happen: a panic, or a kernel that does not reboot. started is called when the first
-// process runs.
-func (p *process) life(plain bool, started func()) {
+// should not happen, and leaves a notice of it: a panic, or a kernel that does not reboot. started is
+// called when the first process runs.
+func (p *process) life(plain bool, start func(job) (handle, error), started func()) {
 	defer func() {
 		if r := recover(); r != nil {
 			p.log.printf("internal error: %v\n%s", r, debug.Stack())
@@ -74,7 +74,7 @@ func (p *process) life(plain bool, started func()) {
 	}()
 	s := &supervisor{
 		policy:  newPolicy(terminals(stage.ActiveFile, "/dev")),
-		start:   p.start,
+		start:   start,
 		now:     time.Now,
 		signals: p.signals,
 		report:  func(line string) { p.log.printf("%s", line) },

@@ -140,7 +140,7 @@ func (p *policy) console() []order {
 
 // crash restarts the console at once, unless it crashed too often.
 func (p *policy) crash(s outcome, now time.Time) []order {
-	p.reason = s.String()
+	p.reason = "the console ended: " + s.String()
 	recent := []time.Time{now}
 	for _, t := range p.crashed {
 		if now.Sub(t) < crashWindow {

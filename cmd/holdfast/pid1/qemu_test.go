@@ -125,8 +125,8 @@ const (
 	flashUUID = "0f5b3b0e-3f5c-4d4b-9d8e-6a1f6f1d2c3b"
 )
 
-// disk makes a disk of two partitions: GRUB's, ext2, and the flash of that type.
-func disk(t *testing.T, flashType string) string {
+// makeDisk makes a disk of two partitions: GRUB's, ext2, and the flash of that type.
+func makeDisk(t *testing.T, flashType string) string {
 	t.Helper()
 	mke2fs := need(t, "mke2fs", "e2fsprogs")
 	grub, flash := t.TempDir(), t.TempDir()
@@ -205,7 +205,7 @@ func boot(t *testing.T, ctx context.Context, image, words string) *vm.Machine {
 func TestStage(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	m := boot(t, ctx, disk(t, "ext2"), "")
+	m := boot(t, ctx, makeDisk(t, "ext2"), "")
 	line, control := m.Serial(0), m.Serial(1)
 	check := func(err error) {
 		t.Helper()
@@ -266,7 +266,7 @@ func TestStage(t *testing.T) {
 func TestStageLeavesTheDiskAlone(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	image := disk(t, "ext4")
+	image := makeDisk(t, "ext4")
 	before := sum(t, image)
 	word := "UUID=" + flashUUID[:35] + "1"
 	m := boot(t, ctx, image, "holdfast.shell flash="+word)

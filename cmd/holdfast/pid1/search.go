@@ -48,11 +48,11 @@ func (s *search) pass() (changed bool, err error) {
 			changed = true
 		}
 	}
-	for name, disk := range found {
+	for name, on := range found {
 		if s.seen[name] != nil {
 			continue
 		}
-		if v, ok := s.examine(name, disk); ok {
+		if v, ok := s.examine(name, on); ok {
 			s.seen[name] = v
 			changed = true
 		}
@@ -128,12 +128,12 @@ func devices(sys string) (map[string]string, error) {
 			continue
 		}
 		if to, err := os.Readlink(filepath.Join(sys, name)); err == nil {
-			disk := filepath.Base(filepath.Dir(to))
-			disks[name], parted[disk] = disk, true
+			whole := filepath.Base(filepath.Dir(to))
+			disks[name], parted[whole] = whole, true
 		}
 	}
-	for disk := range parted {
-		delete(disks, disk)
+	for whole := range parted {
+		delete(disks, whole)
 	}
 	return disks, nil
 }

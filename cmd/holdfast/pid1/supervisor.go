@@ -56,7 +56,8 @@ func (s *supervisor) run(first []order, started func()) ending {
 			}
 			s.carryOut(orders)
 		case j := <-s.due:
-			if s.policy.wants(j) {
+			// It may have been started in the meantime by another order.
+			if _, runs := s.handles[j]; !runs && s.policy.wants(j) {
 				s.launch(j)
 			}
 		case sig := <-s.signals:
