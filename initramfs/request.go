@@ -18,7 +18,11 @@ type Request struct {
 	Init string
 
 	KernelModules string   // .../lib/modules/VERSION, or a directory with one lib/modules/VERSION below it
-	Modules       []string // names of kernel modules, in the order in which to load them
+
+	// Modules are names of kernel modules, in the order in which to load them. What they depend on comes
+	// with them, and so do companions that no dependency names: sd_mod with any SCSI or ATA host driver
+	// (an IDE disk needs ata_piix and sd_mod), virtio_pci with virtio drivers, code pages with vfat.
+	Modules []string
 
 	Busybox string // becomes /bin/busybox, with links for the usual applets
 	Adds    []Add
