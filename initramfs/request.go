@@ -17,7 +17,7 @@ type Request struct {
 	// only what is asked for and the directories above that.
 	Init string
 
-	KernelModules string   // .../lib/modules/VERSION, or a directory with one lib/modules/VERSION below it
+	KernelModules string // .../lib/modules/VERSION, or a directory with one lib/modules/VERSION below it
 
 	// Modules are names of kernel modules, in the order in which to load them. What they depend on comes
 	// with them, and so do companions that no dependency names: sd_mod with any SCSI or ATA host driver
