@@ -178,6 +178,20 @@ func TestSameInputSameBytes(t *testing.T) {
 	}
 }
 
+// A layer brings the directories above its files along: with the layout's modes, since the kernel
+// applies them to what is there.
+func TestLayerKeepsModes(t *testing.T) {
+	dir := files(t, t.TempDir(), map[string]string{"f": ""})
+	p := plan(t, Request{Adds: []Add{{filepath.Join(dir, "f"), "/tmp/deep/f"}}})
+	var got []string
+	for _, e := range p.Entries {
+		got = append(got, e.FileMode().String()+" "+e.Path)
+	}
+	if want := []string{"dtrwxrwxrwx tmp", "drwxr-xr-x tmp/deep", "-rw-r--r-- tmp/deep/f"}; !slices.Equal(got, want) {
+		t.Errorf("entries %v, want %v", got, want)
+	}
+}
+
 // Modules go in unpacked, whatever they are compressed with.
 func TestCompressedModules(t *testing.T) {
 	module := strings.Repeat("a module ", 1000)

@@ -152,7 +152,7 @@ func (r *Reader) open() error {
 	if !more {
 		return io.EOF
 	}
-	return r.openStream(Layer{Offset: r.file.n - int64(r.plain.Buffered())})
+	return r.openStream(Layer{Offset: r.offset()})
 }
 
 // openStream starts on what lies at layer.Offset: a plain archive or a compressed stream of them.
@@ -176,11 +176,17 @@ func (r *Reader) openStream(layer Layer) error {
 	}
 	if more {
 		r.start(r.packed, layer)
-	} else {
-		r.Close()
+		return nil
+	}
+	r.Close()
+	if r.offset() == layer.Offset { // a decompressor that takes nothing would be asked forever
+		return fmt.Errorf("read initramfs: %v at offset %d: cut short", layer.Compress, layer.Offset)
 	}
 	return nil
 }
+
+// offset is how many bytes of the file have been used.
+func (r *Reader) offset() int64 { return r.file.n - int64(r.plain.Buffered()) }
 
 func (r *Reader) start(from *bufio.Reader, layer Layer) {
 	layer.Index = len(r.layers)

@@ -76,6 +76,9 @@ func TestReaderRefuses(t *testing.T) {
 		{"old cpio", "070707" + strings.Repeat("0", 200), `archive at offset 0: record at 0: "070707"`},
 		{"text in gzip", packed([]byte("hello")), `gzip archive at offset 0: record at 0: the archive ends`},
 		{"cut in gzip", string(good) + packed(append(good, good[:50]...)), fmt.Sprintf("gzip archive at offset %d: record at 0: the archive ends", len(good))},
+		{"zstd magic alone", "\x28\xb5\x2f\xfd", "zstd at offset 0: cut short"},
+		{"xz magic alone", "\xfd7zXZ\x00", "at offset 0: xz: cut short"},
+		{"gzip magic alone", "\x1f\x8b", "at offset 0: gzip: unexpected EOF"},
 		{"cut gzip", packed(bytes.Repeat(good, 100))[:100], "gzip archive at offset 0"},
 	}
 	for _, test := range tests {

@@ -17,8 +17,12 @@ type Request struct {
 	// only what is asked for and the directories above that.
 	Init string
 
-	KernelModules string   // .../lib/modules/VERSION, or a directory with one lib/modules/VERSION below it
-	Modules       []string // names of kernel modules, in the order in which to load them
+	KernelModules string // .../lib/modules/VERSION, or a directory with one lib/modules/VERSION below it
+
+	// Modules are names of kernel modules, in the order in which to load them. What they depend on comes
+	// with them, and so do companions that no dependency names: sd_mod with any SCSI or ATA host driver
+	// (an IDE disk needs ata_piix and sd_mod), virtio_pci with virtio drivers, code pages with vfat.
+	Modules []string
 
 	Busybox string // becomes /bin/busybox, with links for the usual applets
 	Adds    []Add

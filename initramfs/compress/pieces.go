@@ -27,16 +27,20 @@ func (p *pieces) Read(b []byte) (int, error) {
 	n, err := p.r.Read(b[:min(int64(len(b)), p.left)])
 	p.left -= int64(n)
 	if err == io.EOF {
-		err = io.ErrUnexpectedEOF
+		err = errCut
 	}
 	return n, err
 }
 
-// peek gives the next n bytes; fewer is an unexpected end.
+// errCut is not io.ErrUnexpectedEOF, because the zstd decompressor takes that for an empty stream when
+// it comes early.
+var errCut = errors.New("cut short")
+
+// peek gives the next n bytes; fewer is an error.
 func peek(r *bufio.Reader, n int) ([]byte, error) {
 	b, err := r.Peek(n)
 	if err == io.EOF {
-		err = io.ErrUnexpectedEOF
+		err = errCut
 	}
 	return b, err
 }
@@ -152,9 +156,9 @@ func (x *xzStream) chunk(r *bufio.Reader) (int64, error) {
 }
 
 func (x *xzStream) index(r *bufio.Reader) (int64, error) {
-	b, err := r.Peek(10)
+	b, _ := r.Peek(10) // fewer may be enough
 	if len(b) < 2 {
-		return 0, errors.Join(io.ErrUnexpectedEOF, err)
+		return 0, errCut
 	}
 	count, n := binary.Uvarint(b[1:])
 	if n <= 0 || count > 1<<32 {

@@ -106,6 +106,7 @@ func TestSearch(t *testing.T) {
 		{"rpath serves the libraries, too", fake{interp: loader, needed: "libown.so", rpath: "${ORIGIN}/../lib"}, []string{
 			"sys/ld.so<-sys/ld.so", "dest/lib/libown.so<-app/lib/libown.so", "dest/lib/libdeep.so<-app/lib/libdeep.so",
 		}},
+		{"runpath switches rpath off", fake{interp: loader, needed: "libown.so", rpath: "$ORIGIN/../lib", runpath: dir + "/app/lib"}, []string{"ERROR libdeep.so"}},
 		{"ld.so.conf", fake{interp: loader, needed: "libconf.so"}, []string{
 			"sys/ld.so<-sys/ld.so", "conf/libconf.so<-conf/libconf.so->sys/libconf.so",
 		}},
