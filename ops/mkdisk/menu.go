@@ -191,8 +191,8 @@ set timeout=2
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", e.title, err)
 		}
-		fmt.Fprintf(&b, "\nmenuentry '%s' {\n\tset saved_entry=%d\n\tsave_env saved_entry\n\tlinux ($disk,msdos%d)%s %s\n",
-			e.title, e.next, e.partition, e.kernel, words)
+		fmt.Fprintf(&b, "\nmenuentry '%s' {\n\tset saved_entry=%d\n\tsave_env saved_entry\n\techo 'Loading %s ...'\n\tlinux ($disk,msdos%d)%s %s\n",
+			e.title, e.next, e.title, e.partition, e.kernel, words)
 		if e.initrd != "" {
 			fmt.Fprintf(&b, "\tinitrd ($disk,msdos%d)%s\n", e.partition, e.initrd)
 		}
