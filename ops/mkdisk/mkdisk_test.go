@@ -198,6 +198,10 @@ func checkContent(t *testing.T, r Request, p *Plan) {
 			t.Errorf("entry %d = %+v, want slot %s of %+v", i, got, slot, want)
 		}
 	}
+	stat := tell(t, "debugfs", "-R", "stat /system/active/kernel.img", fmt.Sprintf("%s?offset=%d", r.Output, p.layout.flash.start))
+	if !strings.Contains(stat, "ctime: 0x00000000") {
+		t.Errorf("want the change time to be zero:\n%s", stat)
+	}
 	list := tell(t, "debugfs", "-R", "ls -l /system/active", fmt.Sprintf("%s?offset=%d", r.Output, p.layout.flash.start))
 	if files := regexp.MustCompile(`(?m)^ *\d+ +100644 \(1\) +0 +0 `).FindAllString(list, -1); len(files) != 5 {
 		t.Errorf("want 5 files of root with mode 644:\n%s", list)
@@ -274,6 +278,7 @@ func TestPlanRefuses(t *testing.T) {
 		{"default empty", func(r *Request) { delete(r.Images, "backup"); r.Default = "backup" }, ops.Refused, "empty slot backup"},
 		{"no images", func(r *Request) { r.Images = nil }, ops.Refused, "empty slot active"},
 		{"no kernel", func(r *Request) { r.Kernel = text }, ops.Invalid, "maintenance kernel"},
+		{"console not named", func(r *Request) { r.Console = "" }, ops.Usage, "no console given"},
 		{"no console", func(r *Request) { r.Console = "/absent" }, ops.Invalid, "absent"},
 		{"no archive", func(r *Request) { r.Images["active"] = "/absent" }, ops.Invalid, "active image"},
 		{"text as archive", func(r *Request) { r.Images["backup"] = text }, ops.Invalid, "backup image"},
