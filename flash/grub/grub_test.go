@@ -92,6 +92,38 @@ func TestEnvOfGrubEditenv(t *testing.T) {
 	}
 }
 
+// What grub-editenv lists of a block is what is decoded of it.
+func TestEnvAsGrubEditenv(t *testing.T) {
+	for body, want := range map[string]string{
+		"# c\\\nsaved_entry=1\nx=2\n":         "x=2\n", // also a comment goes on behind a backslash
+		"# WARNING: text\nsaved_entry=1\n":    "saved_entry=1\n",
+		"a=1\\\n2\nb=\\\\\n#c\nsaved_entry=\n": "a=1\n2\nb=\\\nsaved_entry=\n",
+	} {
+		file := []byte(envHeader + body + strings.Repeat("#", envSize-len(envHeader)-len(body)))
+		name := filepath.Join(t.TempDir(), "grubenv")
+		if err := os.WriteFile(name, file, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		env, err := DecodeEnv(file)
+		var got string
+		for _, line := range env.Lines {
+			if line.Name != "" {
+				got += line.Name + "=" + line.Value + "\n"
+			}
+		}
+		if list := editenv(t, name, "list"); err != nil || got != want || list != want {
+			t.Errorf("%q: DecodeEnv = %q, %v, grub-editenv says %q, want %q", body, got, err, list, want)
+		}
+		if again, err := env.Encode(); err != nil || !bytes.Equal(again, file) {
+			t.Errorf("%q: Encode = %q, %v, want the same again", body, again, err)
+		}
+	}
+	twice := Env{Lines: []EnvLine{{Name: "a", Value: "1"}, {Name: "a", Value: "2"}}}
+	if got, _ := twice.Get("a"); got != "2" {
+		t.Errorf("Get of a variable set twice = %q, want 2", got)
+	}
+}
+
 func TestGrubEditenvReadsEnv(t *testing.T) {
 	env := Env{Lines: []EnvLine{{Value: "# a comment"}, {Name: "saved_entry", Value: "Image 1>2"}, {Name: "x", Value: `back\slash`}}}
 	file, err := env.Encode()

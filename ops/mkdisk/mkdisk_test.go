@@ -2,6 +2,7 @@ package mkdisk
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"maps"
@@ -152,6 +153,9 @@ func checkTable(t *testing.T, r Request, p *Plan) {
 	}
 	if err != nil || !slices.Equal(list, want) || want[1].Start+want[1].Size != DefaultSize {
 		t.Fatalf("ReadTable = %v, %v, want %v", list, err, want)
+	}
+	if got, want := tell(t, "partx", "-g", "-n", "2", "-o", "UUID", r.Output), fmt.Sprintf("%08x-02\n", binary.LittleEndian.Uint32(p.id.signature[:])); got != want {
+		t.Errorf("PARTUUID = %q, want %q", got, want)
 	}
 	w, err := disk.NewWindow(f, list[1].Start, list[1].Size)
 	if err != nil {
