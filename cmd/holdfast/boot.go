@@ -8,7 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"holdfast/kexec"
+	"holdfast/cmd/holdfast/stage"
 	"holdfast/ops"
 	"holdfast/ops/boot"
 	"holdfast/ops/status"
@@ -37,7 +37,7 @@ func (a *app) bootCommand() *cobra.Command {
 			if err := a.confirm("boot it now"); err != nil {
 				return err
 			}
-			return plan.Apply(cmd.Context(), newMachine(allow), printer{a.out})
+			return a.apply(func(rep ops.Reporter) error { return plan.Apply(cmd.Context(), machine(allow), rep) })
 		},
 	}
 	cmd.Flags().BoolVar(&print, "print", false, "show kernel, initrd and command line, and load nothing")
@@ -55,8 +55,7 @@ func (a *app) planBoot(name, words string) (boot.Plan, error) {
 	if err != nil {
 		return boot.Plan{}, err
 	}
-	consoles, operator := machineConsoles()
-	return boot.Request{Report: r, Image: name, Consoles: consoles, Operator: operator, Append: words}.Plan()
+	return boot.Request{Report: r, Image: name, Consoles: stage.Consoles(), Operator: operator(), Append: words}.Plan()
 }
 
 // confirm asks on the terminal, unless --yes was given. Anything but the word is a no.
@@ -75,5 +74,3 @@ func (a *app) confirm(what string) error {
 	}
 	return nil
 }
-
-var _ = kexec.Console{}

@@ -17,6 +17,12 @@ import (
 // bothConsoles gives the maintenance kernel VGA and the serial line, the serial one last.
 const bothConsoles = "console=tty0 console=ttyS0,115200n8"
 
+// The last row of a screen is drawn last: when it is there, the screen is whole.
+const (
+	imagesFooter = "Enter details"
+	bootFooter   = "Esc back"
+)
+
 var imagesShown = []string{"1.3.124", "1.3.123", "1.0.0"}
 
 func showsAll(words ...string) func(vm.Screen) bool {
@@ -127,12 +133,13 @@ func TestBadKernels(t *testing.T) {
 	ctx, m := bootDisk(t, disk)
 	line := m.Serial(0)
 	must(t, line.WaitScreen(ctx, showsAll(imagesShown...)))
-	for _, says := range []string{"truncated", "not a", "no usable kernel.img"} {
-		must(t, line.Wait(ctx, says))
+	for _, says := range []string{"truncated", "not a bzImage", "kernel.img: missing"} {
+		must(t, line.WaitScreen(ctx, showsAll(says, imagesFooter)))
 		must(t, line.Press("b"))
-		must(t, line.Wait(ctx, "cannot be booted"))
-		must(t, line.Press("enter", "esc"))
-		must(t, line.WaitScreen(ctx, showsAll(imagesShown...)))
+		must(t, line.WaitScreen(ctx, showsAll("refused", bootFooter)))
+		must(t, line.Press("enter")) // must do nothing
+		must(t, line.Press("esc"))
+		must(t, line.WaitScreen(ctx, showsAll(says, imagesFooter)))
 		must(t, line.Press("down"))
 	}
 	must(t, line.Press("?"))

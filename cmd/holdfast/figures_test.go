@@ -8,7 +8,6 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
-	"strings"
 	"testing"
 	"time"
 
@@ -41,8 +40,8 @@ func BenchmarkStageSize(b *testing.B) {
 	}
 }
 
-// stage is an initramfs to time, and the text whose arrival ends the time.
-type stage struct{ initrd, until string }
+// timed is an initramfs to time, and the text whose arrival ends the time.
+type timed struct{ initrd, until string }
 
 // BenchmarkFirstFrame measures, on the serial line of a virtual machine, the time from the kernel's
 // "Run /init" to the first complete screen: Holdfast's, and the same bytes printed by a Go program
@@ -75,7 +74,7 @@ const frameEnd = "q leave"
 
 // frameStages makes the three stages. The others print the very bytes that Holdfast sends for its
 // first screen.
-func frameStages(b *testing.B) (frame []byte, stages map[string]stage) {
+func frameStages(b *testing.B) (frame []byte, stages map[string]timed) {
 	ctx, m := bootStage(b, made.console, "")
 	must(b, m.Serial(0).Wait(ctx, frameEnd))
 	frame = afterInit(m.Serial(0).Bytes())
@@ -86,7 +85,7 @@ func frameStages(b *testing.B) (frame []byte, stages map[string]stage) {
 	must(b, os.WriteFile(source, []byte(printerSource), 0o644))
 	printer := filepath.Join(dir, "printer")
 	tool(b, "golang-go", dir, "env", "CGO_ENABLED=0", "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", printer, source)
-	return frame, map[string]stage{
+	return frame, map[string]timed{
 		"holdfast": {made.console, frameEnd},
 		"go":       {frameArchive(b, frame, func(root string) { tool(b, "coreutils", "", "cp", printer, root+"/init") }), frameDone},
 		"sh": {frameArchive(b, frame, func(root string) {
@@ -141,7 +140,7 @@ func bootStage(b *testing.B, initrd, words string) (context.Context, *vm.Machine
 	return ctx, m
 }
 
-func firstFrame(b *testing.B, s stage) time.Duration {
+func firstFrame(b *testing.B, s timed) time.Duration {
 	ctx, m := bootStage(b, s.initrd, "")
 	line := m.Serial(0)
 	must(b, line.Wait(ctx, s.until))
@@ -215,5 +214,3 @@ func settle(line *vm.Serial) {
 		time.Sleep(time.Second)
 	}
 }
-
-var _ = strings.Contains

@@ -19,7 +19,7 @@ type product struct {
 	dir     string
 	binary  string
 	kernel  string // bzImage
-	modules string // lib/modules of the kernel
+	modules string // directory with its lib/modules
 	console string // the console's initramfs
 }
 
@@ -53,7 +53,7 @@ func makeProduct(dir string) (product, error) {
 	if len(kernels) != 1 {
 		return p, fmt.Errorf("no test kernel in .cache/kernel: run .ci/kernel, or make test")
 	}
-	p.kernel, p.modules = kernels[0], filepath.Join(cache, "lib", "modules")
+	p.kernel, p.modules = kernels[0], cache
 	build := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w -X main.version=test", "-o", p.binary, ".")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -38,7 +39,8 @@ func run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) 
 	if !a.started {
 		err = &ops.Error{Kind: ops.Usage, Err: err, Hint: cmd.CommandPath() + " --help"}
 	}
-	return report(errs, cmd.Name(), err)
+	_, op, _ := strings.Cut(cmd.CommandPath(), " ")
+	return report(errs, op, err)
 }
 
 // report prints an error as DESIGN.md has it, and gives its exit code.
@@ -54,7 +56,10 @@ func report(w io.Writer, op string, err error) int {
 	if errors.Is(err, context.Canceled) {
 		err = errors.New("interrupted; nothing is left half done")
 	}
-	fmt.Fprintf(w, "holdfast: %s: %v\n", op, err)
+	if op != "" {
+		op += ": "
+	}
+	fmt.Fprintf(w, "holdfast: %s%v\n", op, err)
 	if hint != "" {
 		fmt.Fprintf(w, "hint: %s\n", hint)
 	}
@@ -68,8 +73,12 @@ func (a *app) root() *cobra.Command {
 		Version:       version,
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		PersistentPreRun: func(cmd *cobra.Command, _ []string) {
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
+			if err := cmd.ValidateRequiredFlags(); err != nil {
+				return err
+			}
 			a.started = true
+			return nil
 		},
 	}
 	root.SetIn(a.in)
@@ -83,6 +92,10 @@ func (a *app) root() *cobra.Command {
 	root.AddCommand(
 		a.consoleCommand(),
 		a.bootCommand(),
+		a.imageCommand(),
+		a.initramfsCommand(),
+		a.diskCommand(),
+		initCommand(),
 	)
 	return root
 }

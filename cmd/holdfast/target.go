@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 
+	"holdfast/cmd/holdfast/stage"
 	"holdfast/ops"
 	"holdfast/ops/status"
 )
@@ -12,6 +13,11 @@ import (
 // target opens the flash the flags name.
 func (a *app) target() (status.Target, error) {
 	if a.flash == "" {
+		if info, err := stage.Read(); err == nil {
+			if t, ok := info.Target(); ok {
+				return t, nil
+			}
+		}
 		return status.Target{}, &ops.Error{Kind: ops.NoFlash, Err: errors.New("no flash named"),
 			Hint: "name the directory where it is mounted: --flash DIR"}
 	}

@@ -8,8 +8,8 @@ import (
 	"path/filepath"
 
 	"holdfast/ops"
+	"holdfast/ops/output"
 	"holdfast/ops/pack"
-	"holdfast/ops/pack/output"
 )
 
 // fillBoot makes the content of the boot partition below dir.

@@ -14,8 +14,8 @@ import (
 
 	"holdfast/flash"
 	"holdfast/ops"
+	"holdfast/ops/output"
 	"holdfast/ops/pack"
-	"holdfast/ops/pack/output"
 )
 
 const op = "disk create"

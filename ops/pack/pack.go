@@ -16,7 +16,7 @@ import (
 
 	"holdfast/flash"
 	"holdfast/ops"
-	"holdfast/ops/pack/output"
+	"holdfast/ops/output"
 )
 
 const op = "image pack"

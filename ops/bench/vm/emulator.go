@@ -34,6 +34,9 @@ func newEmulator(width, height int) *emulator {
 	e.vt.RegisterCsiHandler('@', e.shiftBy(1))
 	e.vt.RegisterCsiHandler('P', e.shiftBy(-1))
 	e.vt.RegisterCsiHandler('J', e.eraseAbove)
+	for _, cmd := range []int{'b', 'I', 'Z'} {
+		e.vt.RegisterCsiHandler(cmd, boundRepeat)
+	}
 	return e
 }
 
@@ -145,6 +148,15 @@ func (e *emulator) eraseAbove(params ansi.Params) bool {
 		}
 	}
 	return true
+}
+
+// boundRepeat limits the number of REP, CHT and CBT to what fills a screen, before x/vt handles
+// them: it counts up to any number that line noise asks for.
+func boundRepeat(params ansi.Params) bool {
+	if len(params) > 0 {
+		params[0] = min(params[0], width*height)
+	}
+	return false
 }
 
 // Screen is what the terminal shows now.

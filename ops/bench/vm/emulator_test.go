@@ -81,7 +81,7 @@ func (p *tmuxPane) show(data string) Screen {
 
 // emulate shows the bytes in a fresh emulator, in two writes cut at cut.
 func emulate(data string, cut int) Screen {
-	e := newEmulator(80, 24)
+	e := newEmulator(width, height)
 	defer e.Close()
 	go func() { _, _ = io.Copy(io.Discard, e) }()
 	_, _ = io.WriteString(e, data[:cut])
@@ -209,4 +209,20 @@ func sameScreen(t *testing.T, got, want Screen) bool {
 		return false
 	}
 	return true
+}
+
+// FuzzEmulator feeds line noise: the screen stays a screen.
+func FuzzEmulator(f *testing.F) {
+	for _, seed := range []string{
+		"", "text\r\n", lines(24), "\x1b[4hINS\x1b[4l\x1b[5;10r\x1b[2L\x1b[2M\x1b[1J", "\x1b[99999999999b\x1b[99999@",
+		"日本語\x1b[1;80H日\x1b[4h日", "\xff\xc3\x1b[\xc3\xa4", "\x1b]0;title\x07\x1bP+q544e\x1b\\", "\x1b[?69h\x1b[5;10s\x1b[3@",
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		s := emulate(string(data), len(data)/2)
+		if len(s.Rows) != height || s.X < 0 || s.X >= width || s.Y < 0 || s.Y >= height {
+			t.Errorf("%d rows, the cursor at %d,%d", len(s.Rows), s.X, s.Y)
+		}
+	})
 }

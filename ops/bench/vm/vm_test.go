@@ -31,8 +31,10 @@ head -c 8 >/answer
 stty sane -echo
 tr '\033' '^' </answer | sed 's/^/\nanswer /'
 echo
+exec 3</dev/tty1
+stty -echo <&3
 echo READY
-(stty -echo </dev/tty1; while read -r line </dev/tty1; do echo "keyboard <$line>"; echo "vga <$line>" >/dev/tty1; done) &
+(while read -r line <&3; do echo "keyboard <$line>"; echo "vga <$line>" >/dev/tty1; done) &
 while read -r line; do echo "line <$line>"; [ "$line" = off ] && poweroff -f; done
 `
 

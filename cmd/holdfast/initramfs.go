@@ -1,0 +1,286 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"holdfast/initramfs"
+	"holdfast/initramfs/compress"
+	"holdfast/ops"
+	"holdfast/ops/output"
+)
+
+func (a *app) initramfsCommand() *cobra.Command {
+	cmd := &cobra.Command{Use: "initramfs", Short: "make and look at initramfs archives", Args: noCommand, RunE: help}
+	cmd.AddCommand(a.initramfsCreateCommand(), a.initramfsListCommand(), a.initramfsExtractCommand(), a.initramfsCheckCommand())
+	return cmd
+}
+
+func (a *app) initramfsCreateCommand() *cobra.Command {
+	var (
+		r                      initramfs.Request
+		name, modules, program string
+		adds                   []string
+		method                 string
+	)
+	cmd := &cobra.Command{
+		Use:   "create -o FILE",
+		Short: "make the console's initramfs, with this program as /init",
+		Example: `  holdfast initramfs create -o console.cpio.zst --kernel-modules /lib/modules/6.1.0-56-cloud-amd64 \
+      --module virtio_blk,ata_piix,vfat --busybox /bin/busybox --add keys/release.pub:/etc/holdfast/keys/release.pub`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) (err error) {
+			if r.Compress, err = compress.Parse(method); err != nil {
+				return usage("--compress: %v", err)
+			}
+			for _, add := range adds {
+				parsed, err := initramfs.ParseAdd(add)
+				if err != nil {
+					return usage("--add: %v", err)
+				}
+				r.Adds = append(r.Adds, parsed)
+			}
+			r.Modules = strings.FieldsFunc(modules, func(c rune) bool { return c == ',' })
+			if r.Init = program; program == "" {
+				if r.Init, err = os.Executable(); err != nil {
+					return err
+				}
+			}
+			return a.createInitramfs(cmd.Context(), r, name)
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringVarP(&name, "output", "o", "", "archive `FILE` to write")
+	flags.StringVar(&r.KernelModules, "kernel-modules", "", "`DIR` with the kernel's modules, as /lib/modules/VERSION")
+	flags.StringVar(&modules, "module", "", "`NAMES` of the modules to load, by commas; what they need comes along")
+	flags.StringVar(&r.Busybox, "busybox", "", "`PATH` of a busybox, for the shell")
+	flags.StringArrayVar(&adds, "add", nil, "`SRC[:DST]`: a file or directory to add; a program brings its libraries; may be repeated")
+	flags.StringVar(&method, "compress", "zstd", "none, gzip, zstd, xz or lz4")
+	flags.StringVar(&program, "init", "", "`PROGRAM` to be /init instead of this one")
+	require(cmd, "output")
+	return cmd
+}
+
+func (a *app) createInitramfs(ctx context.Context, r initramfs.Request, name string) error {
+	p, err := r.Plan()
+	if err != nil {
+		return invalid(err)
+	}
+	for _, note := range p.Notes {
+		fmt.Fprintln(a.out, "note:", note)
+	}
+	a.printComposition(p)
+	if a.dryRun {
+		return nil
+	}
+	return a.apply(func(rep ops.Reporter) error { return writeInitramfs(ctx, p, name, rep) })
+}
+
+// writeInitramfs puts the archive at name, whole or not at all.
+func writeInitramfs(ctx context.Context, p *initramfs.Plan, name string, rep ops.Reporter) error {
+	f, err := output.Create(name, true)
+	if err != nil {
+		return err
+	}
+	defer f.Cleanup()
+	buffer := bufio.NewWriterSize(&meter{ctx: ctx, w: f, rep: rep, start: time.Now()}, 1<<20)
+	if err := errors.Join(p.Write(buffer), buffer.Flush()); err != nil {
+		return writeError(err)
+	}
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	if err := f.Commit(); err != nil {
+		return writeError(err)
+	}
+	rep.Log(fmt.Sprintf("%s: %d bytes, %v", name, info.Size(), p.Compress))
+	return nil
+}
+
+// meter tells how much was written, and stops when nobody wants it any more.
+type meter struct {
+	ctx   context.Context
+	w     io.Writer
+	rep   ops.Reporter
+	start time.Time
+	done  int64
+}
+
+func (m *meter) Write(b []byte) (int, error) {
+	if err := m.ctx.Err(); err != nil {
+		return 0, err
+	}
+	n, err := m.w.Write(b)
+	m.done += int64(n)
+	m.rep.Progress(ops.Progress{Step: "compress", Done: m.done, Since: time.Since(m.start)})
+	return n, err
+}
+
+// printComposition says what the archive is made of, before compression.
+func (a *app) printComposition(p *initramfs.Plan) {
+	type share struct {
+		files int
+		bytes int64
+	}
+	shares := map[initramfs.Origin]share{}
+	for _, e := range p.Entries {
+		s := shares[e.Origin]
+		shares[e.Origin] = share{s.files + 1, s.bytes + e.Size}
+	}
+	for _, origin := range slices.Sorted(maps.Keys(shares)) {
+		fmt.Fprintf(a.out, "%-8v %9d bytes in %d entries\n", origin, shares[origin].bytes, shares[origin].files)
+	}
+}
+
+func (a *app) initramfsListCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:     "list FILE",
+		Short:   "list what is in an archive, all its layers",
+		Example: "  holdfast initramfs list console.cpio.zst",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			f, err := openArchive(args[0])
+			if err != nil {
+				return err
+			}
+			defer f.Close()
+			files, err := initramfs.List(f)
+			for _, entry := range files {
+				fmt.Fprintln(a.out, listing(entry))
+			}
+			return invalid(err)
+		},
+	}
+}
+
+// listing is a line of the list: mode, owner, size or device numbers, path, target, and the layer
+// where there are several.
+func listing(f initramfs.File) string {
+	size := fmt.Sprint(f.Size)
+	if f.FileMode()&fs.ModeDevice != 0 {
+		size = fmt.Sprintf("%d,%d", f.RdevMajor, f.RdevMinor)
+	}
+	line := fmt.Sprintf("%s %d/%d %9s %s", modeString(f.FileMode()), f.UID, f.GID, size, f.Path)
+	if f.Target != "" {
+		line += " -> " + f.Target
+	}
+	if f.Layer > 0 {
+		line += fmt.Sprintf("  (archive %d)", f.Layer+1)
+	}
+	return line
+}
+
+// modeString is a mode as ls -l shows it.
+func modeString(m fs.FileMode) string {
+	kinds := []struct {
+		bits fs.FileMode
+		kind byte
+	}{
+		{fs.ModeCharDevice, 'c'}, {fs.ModeDevice, 'b'}, {fs.ModeDir, 'd'},
+		{fs.ModeSymlink, 'l'}, {fs.ModeNamedPipe, 'p'}, {fs.ModeSocket, 's'},
+	}
+	text := []byte(m.Perm().String())
+	for _, k := range kinds {
+		if m&k.bits != 0 {
+			text[0] = k.kind
+			break
+		}
+	}
+	if m&fs.ModeSticky != 0 {
+		text[len(text)-1] = 't'
+	}
+	return string(text)
+}
+
+func (a *app) initramfsExtractCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:     "extract FILE DIR",
+		Short:   "unpack an archive, all its layers, below a directory",
+		Example: "  holdfast initramfs extract console.cpio.zst ./stage",
+		Args:    cobra.ExactArgs(2),
+		RunE: func(_ *cobra.Command, args []string) error {
+			f, err := openArchive(args[0])
+			if err != nil {
+				return err
+			}
+			defer f.Close()
+			if err := os.MkdirAll(args[1], 0o755); err != nil {
+				return writeError(err)
+			}
+			skipped, err := initramfs.Extract(f, args[1])
+			for _, s := range skipped {
+				fmt.Fprintln(a.err, "skipped:", s)
+			}
+			return invalid(err)
+		},
+	}
+}
+
+func (a *app) initramfsCheckCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:     "check FILE",
+		Short:   "look for what would keep an archive from booting",
+		Example: "  holdfast initramfs check console.cpio.zst",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			f, err := openArchive(args[0])
+			if err != nil {
+				return err
+			}
+			defer f.Close()
+			problems, err := initramfs.Check(f)
+			bad := 0
+			for _, p := range problems {
+				fmt.Fprintln(a.out, p)
+				if !p.Warning {
+					bad++
+				}
+			}
+			if err == nil && bad > 0 {
+				err = fmt.Errorf("%d problems", bad)
+			}
+			return invalid(err)
+		},
+	}
+}
+
+func openArchive(name string) (*os.File, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, invalid(err)
+	}
+	return f, nil
+}
+
+// invalid is an error about what was read, nil for nil.
+func invalid(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &ops.Error{Kind: ops.Invalid, Err: err}
+}
+
+// writeError is an error about where to write.
+func writeError(err error) error {
+	kind := ops.Internal
+	switch {
+	case errors.Is(err, fs.ErrPermission), errors.Is(err, fs.ErrNotExist):
+		kind = ops.NotWritable
+	case errors.Is(err, syscall.ENOSPC):
+		kind = ops.NoSpace
+	}
+	return &ops.Error{Kind: kind, Err: err}
+}

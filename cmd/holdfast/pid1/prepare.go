@@ -1,0 +1,141 @@
+package pid1
+
+import (
+	"os"
+	"path/filepath"
+	"time"
+
+	"holdfast/cmd/holdfast/stage"
+)
+
+// The pace of the search. Disks appear within milliseconds of their driver or, on a bus of their
+// own, seconds later; who says which disk the flash is on need not wait for others to turn up.
+const (
+	searchFast   = 15 * time.Millisecond
+	searchFor    = 10 * time.Second
+	searchSlow   = time.Second
+	searchSettle = 200 * time.Millisecond
+)
+
+// prepare loads the modules and finds the flash, while the console is already on the screen.
+func (p *process) prepare() {
+	errs := loadModules(stage.Modules, loadModule)
+	if len(errs) > 0 {
+		p.board.change(func(i *stage.Info) {
+			i.Modules = nil
+			for _, err := range errs {
+				i.Modules = append(i.Modules, err.Error())
+				p.log.printf("%v", err)
+			}
+		})
+	}
+	word, _ := stage.Argument(p.line, "flash")
+	s := &search{sys: "/sys/class/block", dev: "/dev", look: lookBy(filepath.Join(stage.RunDir, "look"))}
+	p.find(s, word)
+}
+
+// find searches until the flash is found and mounted. After searchFor it says that there is none,
+// or several, and goes on: a disk may come, or go.
+func (p *process) find(s *search, word string) {
+	start := time.Now()
+	latest := start // when something last came or went
+	for {
+		changed, err := s.pass()
+		if err != nil {
+			p.log.printf("search for the flash: %v", err)
+		}
+		if changed {
+			latest = time.Now()
+		}
+		v := decide(s.volumes(), word)
+		early := time.Since(start) < searchFor
+		settled := word != "" || time.Since(latest) >= searchSettle
+		switch {
+		case v.state == stage.Found && settled:
+			if p.found(v, word) {
+				return
+			}
+		case v.state == stage.Several && settled, v.state == stage.None && !early:
+			p.board.publish(v)
+		}
+		time.Sleep(pace(early))
+	}
+}
+
+func pace(early bool) time.Duration {
+	if early {
+		return searchFast
+	}
+	return searchSlow
+}
+
+// found mounts the flash and GRUB's partition and tells everybody. Not so when the flash cannot be
+// mounted.
+func (p *process) found(v verdict, word string) bool {
+	var mounts []stage.Mount
+	flash, err := place(v.flash, stage.FlashDir)
+	if err != nil {
+		v.state, v.problem = stage.None, err.Error()
+		p.board.publish(v)
+		return false
+	}
+	mounts = append(mounts, flash)
+	v.flash.Dir, v.flash.Access = stage.FlashDir, "ro"
+	switch {
+	case v.boot.Device == v.flash.Device:
+		v.boot = v.flash
+	case v.boot.Device != "":
+		boot, err := place(v.boot, stage.BootDir)
+		if err != nil {
+			p.log.printf("%v", err)
+			break
+		}
+		mounts = append(mounts, boot)
+		v.boot.Dir, v.boot.Access = stage.BootDir, "ro"
+	}
+	if word == "" {
+		word = v.flash.Device
+	}
+	p.log.printf("the flash is %s (%s)", v.flash.Device, v.flash.Type)
+	p.board.change(func(i *stage.Info) {
+		i.State, i.Problem = stage.Found, ""
+		i.Flash, i.Boot, i.Candidates = v.flash.Volume, v.boot.Volume, v.candidates
+		i.Word, i.Mounts = word, mounts
+	})
+	return true
+}
+
+// place mounts a volume where it stays, as it was mounted to look at it.
+func place(v volume, dir string) (stage.Mount, error) {
+	m := v.mount
+	m.Dir = dir
+	return m, m.Mount()
+}
+
+// publish tells everybody that there is no flash so far, and why. It writes only what is new.
+func (b *board) publish(v verdict) {
+	if i := b.get(); i.State == v.state && i.Problem == v.problem {
+		return
+	}
+	b.log.printf("%s", v.problem)
+	b.change(func(i *stage.Info) { i.State, i.Problem, i.Candidates = v.state, v.problem, v.candidates })
+}
+
+// What the console writes to its log between two starts is bounded: it lies in memory.
+const (
+	logLimit = 1 << 20
+	logCheck = 10 * time.Second
+)
+
+func trimForever() {
+	for range time.Tick(logCheck) {
+		trim(stage.ConsoleLog, logLimit)
+	}
+}
+
+// trim empties a log that grew beyond the limit. Its writer appends, and so goes on at its start.
+func trim(name string, limit int64) {
+	if info, err := os.Stat(name); err == nil && info.Size() > limit {
+		os.Truncate(name, 0)
+	}
+}

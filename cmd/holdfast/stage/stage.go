@@ -1,0 +1,82 @@
+// Package stage is what PID 1 of the kexec stage and the processes it starts agree on: the places
+// of the mounts, the state of the search for the flash as a file that PID 1 writes and the console
+// watches, the exit statuses by which a console asks PID 1 for something, and the machine as a boot
+// needs it.
+package stage
+
+import (
+	"holdfast/ops/status"
+)
+
+// The places.
+const (
+	FlashDir   = "/flash"                // the flash is mounted here
+	BootDir    = "/boot"                 // the partition with GRUB's files, when it is another one
+	RunDir     = "/run/holdfast"         // what lives as long as the stage
+	InfoFile   = RunDir + "/stage.json"  // Info, by PID 1
+	ConsoleLog = RunDir + "/console.log" // standard error of the full-screen console
+	CrashLog   = ConsoleLog + ".1"       // the same of its last crash
+	Modules    = "/etc/holdfast/modules" // kernel modules to load, a path a line, in order
+	ActiveFile = "/sys/class/tty/console/active"
+)
+
+// Exit statuses by which a process of the stage asks PID 1 for something. Every other way to end is
+// a crash, 0 included: nobody leaves the console of a machine that has nothing else to show.
+const (
+	ExitReboot   = 70
+	ExitPowerOff = 71
+	ExitConsole  = 72 // of a plain menu: the full-screen console again
+	ExitShell    = 73 // of a plain menu: a shell on this terminal, then the menu again
+)
+
+// State is how far the search for the flash is.
+type State string
+
+// The states. A search that found none or several goes on: a disk may appear late.
+const (
+	Searching State = "searching"
+	Found     State = "found"
+	None      State = "none"
+	Several   State = "several"
+)
+
+// Volume is a partition, or a disk without partitions, with a file system on it.
+type Volume struct {
+	Device  string `json:"device"`            // kernel name: "sda2"
+	Type    string `json:"fstype"`            // "ext2", "ext3", "ext4", "vfat"
+	UUID    string `json:"uuid,omitempty"`    // as UUID= names it
+	Label   string `json:"label,omitempty"`   // as LABEL= names it
+	Dir     string `json:"mount,omitempty"`   // where it is mounted, "" when it is not
+	Access  string `json:"access,omitempty"`  // "ro" or "rw", "" when it is not mounted
+	Unclean bool   `json:"unclean,omitempty"` // its journal waits for a replay, which reading does not do
+}
+
+// Info is what PID 1 knows of the stage.
+type Info struct {
+	Version    string   `json:"version"`
+	State      State    `json:"state"`
+	Problem    string   `json:"problem,omitempty"` // why State is None or Several, in plain words
+	Flash      Volume   `json:"flash"`             // when State is Found
+	Word       string   `json:"word,omitempty"`    // value of flash= for the next kernel
+	Boot       Volume   `json:"boot"`              // holds GRUB's files; Device is "" when none does
+	Candidates []Volume `json:"candidates,omitempty"`
+	Printk     string   `json:"printk,omitempty"`  // /proc/sys/kernel/printk before it was quieted
+	Modules    []string `json:"modules,omitempty"` // what went wrong with modules, a line each
+	Notice     string   `json:"notice,omitempty"`  // what the operator must know of PID 1's own doing
+	Mounts     []Mount  `json:"mounts,omitempty"`  // in the order of mounting
+}
+
+// Target is the flash that was found as the operations take it. Its Default is left empty: PID 1
+// does not read GRUB's files. False when there is no flash.
+func (i Info) Target() (status.Target, bool) {
+	if i.State != Found {
+		return status.Target{}, false
+	}
+	return status.Target{
+		FS:     rooted(i.Flash.Dir),
+		Name:   i.Flash.Device,
+		Type:   i.Flash.Type,
+		Access: i.Flash.Access,
+		Word:   i.Word,
+	}, true
+}

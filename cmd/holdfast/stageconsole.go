@@ -1,0 +1,75 @@
+package main
+
+import (
+	"context"
+	"io/fs"
+	"os"
+	"strconv"
+	"time"
+
+	"holdfast/cmd/holdfast/stage"
+	"holdfast/flash/grub"
+	"holdfast/tui"
+)
+
+// stageTargets tells the console what PID 1 finds.
+func stageTargets(ctx context.Context) <-chan tui.Target {
+	targets := make(chan tui.Target)
+	go func() {
+		defer close(targets)
+		for info := range stage.Watch(ctx) {
+			select {
+			case targets <- stageTarget(info):
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return targets
+}
+
+func stageTarget(info stage.Info) tui.Target {
+	target, ok := info.Target()
+	if !ok {
+		return tui.Target{Searching: info.State == stage.Searching, Problem: info.Problem}
+	}
+	dir := stage.FlashDir
+	if info.Boot.Dir != "" {
+		dir = info.Boot.Dir
+	}
+	target.Default = defaultSlot(os.DirFS(dir))
+	return tui.Target{Target: target}
+}
+
+// defaultSlot is the slot that GRUB's saved default names, "" when there is none to be sure of.
+func defaultSlot(fsys fs.FS) string {
+	saved, err := grub.ReadDefault(fsys)
+	if err != nil {
+		return ""
+	}
+	menu, err := grub.ReadMenu(fsys)
+	if err != nil {
+		return ""
+	}
+	entry, _ := menu.Find(saved.Boots())
+	return entry.Slot
+}
+
+// autoboot reads holdfast.autoboot=SECONDS. What is no number of seconds asks for nothing.
+func autoboot(line string) time.Duration {
+	value, _ := stage.Argument(line, "holdfast.autoboot")
+	seconds, err := strconv.Atoi(value)
+	if err != nil || seconds < 0 || seconds > 3600 {
+		return 0
+	}
+	return time.Duration(seconds) * time.Second
+}
+
+// shell is the program and its arguments for an interactive shell, nil when the archive has none.
+func shell() []string {
+	path, _, err := stage.ShellCommand()
+	if err != nil {
+		return nil
+	}
+	return []string{path}
+}

@@ -1,0 +1,215 @@
+package tui
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync"
+	"time"
+
+	"holdfast/flash"
+	"holdfast/kexec"
+	"holdfast/ops"
+	"holdfast/ops/boot"
+	"holdfast/ops/status"
+	"holdfast/tui/terminal"
+)
+
+// progressEvery is how often progress is shown: more would fill a line of 9600 baud.
+const progressEvery = 250 * time.Millisecond
+
+// unverified is the first image that is there and that nobody has hashed.
+func unverified(r *status.Report) (status.Image, bool) {
+	for _, i := range r.Images {
+		if i.Present && i.Integrity == flash.Unknown {
+			return i, true
+		}
+	}
+	return status.Image{}, false
+}
+
+// imageName is an image as people speak of it: its slot and its version.
+func imageName(i status.Image) string {
+	if i.Version == "" || i.Version == i.Name {
+		return i.Name
+	}
+	return i.Name + " " + i.Version
+}
+
+func hintOf(err error) string {
+	var e *ops.Error
+	if errors.As(err, &e) {
+		return e.Hint
+	}
+	return ""
+}
+
+// startCountdown begins the automatic boot, once in a console's life.
+func (h *hub) startCountdown() {
+	if h.o.Autoboot <= 0 || h.counted || h.state.Action != nil {
+		return
+	}
+	if _, _, ok := h.state.Report.Preferred(); !ok {
+		h.say("no automatic boot: no image can boot")
+		return
+	}
+	h.state.Countdown = &Countdown{Left: int((h.o.Autoboot + time.Second - 1) / time.Second)}
+	h.tick = h.after(time.Second)
+}
+
+// pauseCountdown is for a flash that goes away: the countdown begins anew with the next one.
+func (h *hub) pauseCountdown() { h.state.Countdown, h.tick = nil, nil }
+
+// endCountdown ends it for good.
+func (h *hub) endCountdown(why string) {
+	if h.state.Countdown == nil {
+		return
+	}
+	h.pauseCountdown()
+	h.counted = true
+	h.say("automatic boot: %s", why)
+}
+
+// second is one second of the countdown gone by.
+func (h *hub) second() {
+	img, why, ok := h.state.Report.Preferred()
+	if !ok {
+		h.endCountdown("no image can boot")
+		return
+	}
+	c := *h.state.Countdown
+	c.Left--
+	h.state.Countdown = &c
+	if c.Left > 0 {
+		h.tick = h.after(time.Second)
+		return
+	}
+	h.endCountdown(imageName(img) + ", " + why)
+	h.boot("", img.Name)
+}
+
+// boot starts a boot unless something is being done already: who comes second sees who was first.
+func (h *hub) boot(console, image string) {
+	if h.state.Action != nil || h.state.Report == nil || h.left != nil {
+		return
+	}
+	h.stopVerifying()
+	h.state.Failure = nil
+	action := Action{Console: console, Image: image}
+	plan, err := bootRequest(h.state.Report, h.o.Kernel, console, image).Plan()
+	if err == nil && h.o.Machine == nil {
+		err = &ops.Error{Kind: ops.Refused, Op: "boot", Err: errors.New("this console shows, it does not boot")}
+	}
+	if err != nil {
+		h.failed(action, err)
+		return
+	}
+	action.Plan = plan.Lines()
+	h.state.Action = &action
+	h.say("boot %s, asked for by %s", imageName(plan.Image), action.who())
+	ctx, cancel := context.WithCancel(h.ctx)
+	h.stop = cancel
+	h.spawn(func() func() {
+		defer cancel()
+		err := plan.Apply(ctx, machine{h.o.Machine, h.crew}, &reporter{hub: h})
+		return func() { h.failed(*h.state.Action, err) }
+	})
+}
+
+// bootRequest asks for a boot as the console of that name would. A terminal that is no console of
+// the kernel has no say in where the next kernel speaks.
+func bootRequest(r *status.Report, kernel []kexec.Console, console, image string) boot.Request {
+	req := boot.Request{Report: r, Image: image, Consoles: kernel}
+	for _, c := range kernel {
+		if c.Name == console {
+			req.Operator = console
+		}
+	}
+	return req
+}
+
+// failed is the only way an action ends that we see: one that succeeds does not come back.
+func (h *hub) failed(a Action, err error) {
+	h.state.Action, h.stop = nil, nil
+	h.failures++
+	f := Failure{Number: h.failures, Action: a, Text: err.Error(), Hint: hintOf(err)}
+	if errors.Is(err, context.Canceled) {
+		f.Text, f.Hint = "stopped", ""
+	}
+	h.state.Failure = &f
+	h.say("boot %s: %s", a.Image, f.Text)
+	h.verify()
+}
+
+func (h *hub) stopAction() {
+	if h.stop == nil || h.state.Action == nil {
+		return
+	}
+	h.stop()
+	a := *h.state.Action
+	a.Stopping = true
+	h.state.Action = &a
+}
+
+// reporter brings an action's progress to the hub.
+type reporter struct {
+	hub *hub
+
+	mu   sync.Mutex
+	step string
+	last time.Time
+}
+
+// Progress shows the state of a step, not each one that comes.
+func (r *reporter) Progress(p ops.Progress) {
+	r.mu.Lock()
+	early := p.Step == r.step && time.Since(r.last) < progressEvery
+	if !early {
+		r.step, r.last = p.Step, time.Now()
+	}
+	r.mu.Unlock()
+	if early {
+		return
+	}
+	r.hub.send(func() {
+		if r.hub.state.Action != nil {
+			a := *r.hub.state.Action
+			a.Progress = p
+			r.hub.state.Action = &a
+		}
+	})
+}
+
+// Log adds a fact to the log.
+func (r *reporter) Log(text string) { r.hub.tell("%s", text) }
+
+// machine gives the consoles back around a jump.
+type machine struct {
+	boot.Machine
+	crew consoles
+}
+
+// Release ends every program, gives every terminal back, and says on each what comes next: if the
+// next kernel shows nothing, this is what stands on the screen.
+func (m machine) Release(p boot.Plan) (func() error, error) {
+	m.crew.stop()
+	m.crew.print(farewell(p))
+	restore, err := m.Machine.Release(p)
+	return func() error {
+		err := restore()
+		m.crew.start()
+		return err
+	}, err
+}
+
+func farewell(p boot.Plan) string {
+	var b strings.Builder
+	b.WriteString(terminal.Reset + terminal.Clear + "Holdfast hands the machine over.\r\n")
+	for _, l := range p.Lines() {
+		for _, r := range l {
+			b.WriteRune(clean(r, false))
+		}
+		b.WriteString("\r\n")
+	}
+	return b.String()
+}

@@ -1,0 +1,164 @@
+package tui
+
+import (
+	"fmt"
+	"strings"
+
+	"charm.land/bubbles/v2/key"
+)
+
+// frame is the screen as lines: head, notice, body, foot.
+func (m *root) frame() []string {
+	v, w, h := m.view, m.width, m.height
+	if w < leastWidth || h < leastHeight {
+		text := fmt.Sprintf("Holdfast needs %dx%d, this is %dx%d", leastWidth, leastHeight, w, h)
+		return []string{v.theme.draw(plain(text), w)}
+	}
+	notice := v.notice(w)
+	height := h - len(notice) - 2
+	var body []line
+	own := m.top().Keys()
+	if m.countdown.active() {
+		body, own = m.countdown.View(w, height), nil
+	} else {
+		body = m.top().View(w, height)
+	}
+	lines := append([]line{v.head(w)}, notice...)
+	lines = append(lines, body[:min(len(body), height)]...)
+	for len(lines) < h-1 {
+		lines = append(lines, nil)
+	}
+	if !m.countdown.active() {
+		lines = append(lines, v.foot(own, w))
+	}
+	out := make([]string, len(lines))
+	for i, l := range lines {
+		out[i] = v.theme.draw(l, w)
+	}
+	return out
+}
+
+// head names the program, the flash and, at the right, the console: with several in front of
+// somebody, which is which.
+func (v *view) head(width int) line {
+	name := strings.TrimSpace("Holdfast " + v.version)
+	flash := ""
+	if r := v.snap.Report; r != nil {
+		t := r.Target
+		flash = "   " + strings.Join(strings.Fields("flash "+t.Name+" "+t.Type+" "+t.Access), " ")
+	}
+	room := width - len([]rune(v.console)) - 1
+	name = clip(name, room)
+	flash = pad(flash, room-len([]rune(name)))
+	return line{{name, title}, {text: flash + " " + v.console}}
+}
+
+// notice is what has to be seen on every screen, below the head: one line, empty as a rule.
+func (v *view) notice(width int) []line {
+	text, s := v.news()
+	lines := wrap(text, width)
+	lines = lines[:min(len(lines), 3)]
+	var out []line
+	for _, l := range lines {
+		out = append(out, line{{l, s}})
+	}
+	return out
+}
+
+func (v *view) news() (string, style) {
+	s := v.snap
+	switch {
+	case s.Action != nil && s.Action.Console != v.console && s.Action.Console != "":
+		return fmt.Sprintf("%s boots %s: %s", s.Action.who(), s.Action.Image, percent(s.Action)), title
+	case s.Failure != nil:
+		text := fmt.Sprintf("%s did not boot: %s", s.Failure.Action.Image, s.Failure.Text)
+		if s.Failure.Hint != "" {
+			text += "; " + s.Failure.Hint
+		}
+		return text, bad
+	case s.Report != nil && len(s.Report.Problems) > 0:
+		text := s.Report.Problems[0]
+		if n := len(s.Report.Problems) - 1; n > 0 {
+			text += fmt.Sprintf(" (and %d more in the logs)", n)
+		}
+		return text, bad
+	}
+	return "", normal
+}
+
+// percent is an action's progress in a few words.
+func percent(a *Action) string {
+	p := a.Progress
+	switch {
+	case a.Stopping:
+		return "stopping"
+	case p.Step == "":
+		return "starting"
+	case p.Total > 0 && p.Done >= p.Total:
+		return p.Step + " done, loading"
+	case p.Total > 0:
+		return fmt.Sprintf("%s %d %%", p.Step, p.Done*100/p.Total)
+	}
+	return p.Step
+}
+
+// foot names the keys, those of every screen first: they stay where they are.
+func (v *view) foot(own []key.Binding, width int) line {
+	k := v.keys
+	var text string
+	for _, b := range append([]key.Binding{k.Boot, k.Logs, k.Help, k.Leave}, own...) {
+		h := b.Help()
+		item := h.Key + " " + h.Desc
+		if text != "" {
+			item = "  " + item
+		}
+		if len(text)+len(item) > width {
+			break
+		}
+		text += item
+	}
+	return plain(text)
+}
+
+// pager is a text that may be longer than the screen.
+type pager struct{ at int }
+
+// Update scrolls, and reports whether the key was one for that. A page is what fits on the smallest
+// screen, so that nothing is passed over on any.
+func (p *pager) Update(k fmt.Stringer, keys KeyMap) bool {
+	switch {
+	case key.Matches(k, keys.Up):
+		p.at--
+	case key.Matches(k, keys.Down):
+		p.at++
+	case key.Matches(k, keys.PageUp):
+		p.at -= leastHeight - 5
+	case key.Matches(k, keys.PageDown):
+		p.at += leastHeight - 5
+	case key.Matches(k, keys.Top):
+		p.at = 0
+	case key.Matches(k, keys.End):
+		p.at = 1 << 20
+	default:
+		return false
+	}
+	return true
+}
+
+// window is the part of the lines that is on the screen. A last line says that there is more.
+func (p *pager) window(lines []line, height int) []line {
+	if height <= 0 {
+		return nil
+	}
+	if len(lines) <= height {
+		p.at = 0
+		return lines
+	}
+	room := max(height-1, 1)
+	p.at = max(min(p.at, len(lines)-room), 0)
+	out := append([]line(nil), lines[p.at:p.at+room]...)
+	if height > 1 {
+		out = append(out, plain(fmt.Sprintf("  (lines %d to %d of %d, arrows scroll)", p.at+1, p.at+room, len(lines))))
+	}
+	return out
+}

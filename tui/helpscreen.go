@@ -1,0 +1,53 @@
+package tui
+
+import (
+	"charm.land/bubbles/v2/key"
+	tea "charm.land/bubbletea/v2"
+)
+
+// helpScreen is every key and what it does, made of the bindings themselves.
+type helpScreen struct {
+	view *view
+	text pager
+}
+
+// Is tells which screen this is.
+func (s *helpScreen) Is() screenKind { return helpKind }
+
+// Keys are those of a text.
+func (s *helpScreen) Keys() []key.Binding {
+	return []key.Binding{s.view.keys.Back, s.view.keys.pair("scroll")}
+}
+
+// Update scrolls.
+func (s *helpScreen) Update(k tea.KeyPressMsg) move {
+	if key.Matches(k, s.view.keys.Help) {
+		return move{taken: true, back: true}
+	}
+	return move{taken: s.text.Update(k, s.view.keys)}
+}
+
+// View lists the bindings, then what the words of the first screen mean.
+func (s *helpScreen) View(width, height int) []line {
+	k := s.view.keys
+	const column = 16
+	var lines []line
+	for _, b := range []key.Binding{k.Boot, k.Logs, k.Help, k.Leave, k.Enter, k.Back, k.Up, k.Down,
+		k.Left, k.Right, k.PageUp, k.PageDown, k.Top, k.End, k.Repaint} {
+		h := b.Help()
+		lines = append(lines, labelled("  "+h.Key, h.Desc, column, width)...)
+	}
+	lines = append(lines, nil)
+	for _, w := range [][2]string{
+		{"intact", "every file is as the image's manifest says"},
+		{"damaged", "a file differs, or is missing"},
+		{"unchecked", "the image has no manifest"},
+		{"checking", "its files are still being read"},
+		{"not bootable", "there is no kernel that could be started"},
+		{"empty", "there is no image in the slot"},
+		{"default", "the boot loader starts this one"},
+	} {
+		lines = append(lines, labelled("  "+w[0], w[1], column, width)...)
+	}
+	return append([]line{s.view.theme.heading("keys and words", width)}, s.text.window(lines, height-1)...)
+}

@@ -1,0 +1,327 @@
+package tui
+
+import (
+	"context"
+	"fmt"
+	"runtime/debug"
+	"time"
+
+	"holdfast/ops"
+	"holdfast/ops/logs"
+	"holdfast/ops/status"
+)
+
+// logLines is how much of the log is kept: an hour of a quiet kernel, the boot of a noisy one.
+const logLines = 2000
+
+// request is what a console asks of the hub.
+type request struct {
+	kind    requestKind
+	console string
+	image   string
+	leave   Leave
+}
+
+type requestKind int
+
+const (
+	painted       requestKind = iota // the first frame is on its way
+	bootImage                        // boot image
+	stopCountdown                    // no automatic boot
+	stopAction                       // give up what is being done, while that is possible
+	leaveConsole
+	dismiss // the failure was read
+)
+
+// consoles is what the hub needs of the sessions.
+type consoles interface {
+	start()
+	stop() // returns when every program has ended and every terminal is given back
+	show(*Snapshot)
+	print(text string)
+}
+
+// hub owns the state. Everything that changes it happens in run's goroutine; whatever may take long
+// happens elsewhere and comes back as an event.
+type hub struct {
+	o        Options
+	crew     consoles
+	requests chan request
+	events   chan func() // from our own goroutines, to be run in run's
+	after    func(time.Duration) <-chan time.Time
+	uptime   func() time.Duration
+
+	ctx       context.Context // ends with run
+	state     Snapshot
+	log       ring
+	painted   bool
+	counted   bool             // the countdown has been: it comes once
+	tick      <-chan time.Time // of the countdown; nil while none runs
+	target    int              // counts the targets: what an older one gave is not wanted
+	verifying context.CancelFunc
+	stop      context.CancelFunc // of the action
+	failures  int
+	left      *Leave // somebody left while an action ran
+	err       error  // why the console cannot go on
+}
+
+func newHub(o Options) *hub {
+	return &hub{
+		o:        o,
+		requests: make(chan request),
+		events:   make(chan func()),
+		after:    time.After,
+		uptime:   uptime,
+		log:      ring{limit: logLines},
+		state:    Snapshot{Target: Target{Searching: true}},
+	}
+}
+
+// run is the hub's life. When it returns, no goroutine of the hub works on the machine any more.
+func (h *hub) run(outer context.Context) (Leave, error) {
+	// Our own context outlives outer: an action that is told to stop still has its outcome to tell.
+	var cancel context.CancelFunc
+	h.ctx, cancel = context.WithCancel(context.WithoutCancel(outer))
+	h.publish()
+	h.crew.start()
+	defer func() {
+		cancel() // first: a session may wait for us
+		h.crew.stop()
+	}()
+	targets, kernelLog := h.o.Targets, h.o.KernelLog
+	done := outer.Done()
+	for {
+		select {
+		case t, ok := <-targets:
+			if !ok {
+				targets = nil
+				continue
+			}
+			h.found(t)
+		case l, ok := <-kernelLog:
+			if !ok {
+				kernelLog = nil
+				continue
+			}
+			h.log.add(l)
+			kernelLines(kernelLog, &h.log)
+		case r := <-h.requests:
+			h.serve(r)
+		case event := <-h.events:
+			event()
+		case <-h.tick:
+			h.second()
+		case <-done:
+			done = nil
+			h.err = outer.Err()
+			h.depart(Quit)
+		}
+		if h.left != nil && h.state.Action == nil {
+			return *h.left, h.err
+		}
+		h.publish()
+	}
+}
+
+// kernelLines takes what else the kernel has said already, so that a flood is published in pieces.
+func kernelLines(c <-chan logs.Line, to *ring) {
+	for range 100 {
+		select {
+		case l, ok := <-c:
+			if !ok {
+				return
+			}
+			to.add(l)
+		default:
+			return
+		}
+	}
+}
+
+// publish shows the state as it is now on every console.
+func (h *hub) publish() {
+	s := h.state
+	s.Log, s.LogFirst = h.log.lines, h.log.dropped
+	if s.Countdown != nil {
+		c := *s.Countdown
+		img, why, _ := s.Report.Preferred()
+		c.Image, c.Why = imageName(img), why
+		s.Countdown = &c
+	}
+	h.crew.show(&s)
+}
+
+// say adds a line of our own to the log.
+func (h *hub) say(format string, args ...any) {
+	h.log.add(logs.Line{At: h.uptime(), Level: 5, Text: "holdfast: " + fmt.Sprintf(format, args...)})
+}
+
+// tell is say for other goroutines.
+func (h *hub) tell(format string, args ...any) {
+	h.send(func() { h.say(format, args...) })
+}
+
+// fail ends the console for a reason. It is for other goroutines.
+func (h *hub) fail(err error) {
+	h.send(func() {
+		if h.err == nil {
+			h.err = err
+		}
+		h.depart(Quit)
+	})
+}
+
+// send has event run in run's goroutine.
+func (h *hub) send(event func()) {
+	select {
+	case h.events <- event:
+	case <-h.ctx.Done():
+	}
+}
+
+// spawn runs work elsewhere and its outcome here. A panic in work ends the console with the
+// terminals given back, where it would have left them raw.
+func (h *hub) spawn(work func() (outcome func())) {
+	go func() {
+		outcome := func() {}
+		defer func() {
+			if r := recover(); r != nil {
+				trace := debug.Stack()
+				outcome = func() {
+					h.err = fmt.Errorf("internal error: %v\n%s", r, trace)
+					h.state.Action = nil
+					h.depart(Quit)
+				}
+			}
+			h.send(outcome)
+		}()
+		outcome = work()
+	}()
+}
+
+// serve does what a console asks for, or nothing: a request may come too late.
+func (h *hub) serve(r request) {
+	switch r.kind {
+	case painted:
+		h.painted = true
+		h.verify()
+	case bootImage:
+		h.endCountdown("stopped at " + r.console)
+		h.boot(r.console, r.image)
+	case stopCountdown:
+		h.endCountdown("stopped at " + r.console)
+	case stopAction:
+		h.stopAction()
+	case leaveConsole:
+		h.depart(r.leave)
+	case dismiss:
+		h.state.Failure = nil
+	}
+}
+
+// depart leaves as soon as no action runs: one that cannot be stopped any more may still jump.
+func (h *hub) depart(how Leave) {
+	if h.left == nil {
+		h.left = &how
+	}
+	h.stopAction()
+	h.stopVerifying()
+}
+
+// found takes news of the flash.
+func (h *hub) found(t Target) {
+	h.target++
+	h.stopVerifying()
+	h.state.Target, h.state.Report = t, nil
+	h.pauseCountdown()
+	switch {
+	case t.Searching:
+		return
+	case t.Problem != "":
+		h.say("no flash: %s", t.Problem)
+		return
+	}
+	number := h.target
+	h.spawn(func() func() {
+		report, err := status.Read(t.Target)
+		return func() {
+			if number == h.target {
+				h.read(report, err)
+			}
+		}
+	})
+}
+
+// read takes the report on the flash that was found.
+func (h *hub) read(report *status.Report, err error) {
+	if err != nil {
+		h.state.Target = Target{Problem: reason(err)}
+		h.say("no flash: %s", reason(err))
+		return
+	}
+	h.state.Report = report
+	h.say("flash %s, %d images", report.Target.Name, present(report))
+	for _, p := range report.Problems {
+		h.say("%s", p)
+	}
+	h.startCountdown()
+	h.verify()
+}
+
+func present(r *status.Report) (n int) {
+	for _, i := range r.Images {
+		if i.Present {
+			n++
+		}
+	}
+	return n
+}
+
+// reason is an error with what to do about it, on one line.
+func reason(err error) string {
+	if hint := hintOf(err); hint != "" {
+		return err.Error() + "; " + hint
+	}
+	return err.Error()
+}
+
+// verify hashes the images that nobody has hashed, one after the other, once something is on a
+// screen and while nothing else is done with the flash.
+func (h *hub) verify() {
+	if !h.painted || h.state.Report == nil || h.state.Action != nil || h.verifying != nil {
+		return
+	}
+	img, ok := unverified(h.state.Report)
+	if !ok {
+		return
+	}
+	ctx, cancel := context.WithCancel(h.ctx)
+	h.verifying = cancel
+	number, fsys := h.target, h.state.Report.Target.FS
+	h.spawn(func() func() {
+		img, err := img.Verify(ctx, fsys, ops.Discard)
+		return func() {
+			if ctx.Err() == nil {
+				h.stopVerifying()
+			}
+			if err == nil && number == h.target {
+				h.verified(img)
+				h.verify()
+			}
+		}
+	})
+}
+
+func (h *hub) verified(img status.Image) {
+	h.state.Report = h.state.Report.Verified(img)
+	if img.Broken != "" && img.Present {
+		h.say("%s cannot boot: %s", img.Name, img.Broken)
+	}
+}
+
+func (h *hub) stopVerifying() {
+	if h.verifying != nil {
+		h.verifying()
+		h.verifying = nil
+	}
+}

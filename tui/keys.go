@@ -1,0 +1,54 @@
+package tui
+
+import "charm.land/bubbles/v2/key"
+
+// KeyMap is every key there is. No screen needs another than letters, digits, Enter, Esc and
+// arrows; the rest are second ways for terminals that send them.
+type KeyMap struct {
+	Up, Down, Left, Right      key.Binding
+	PageUp, PageDown, Top, End key.Binding
+	Enter, Back                key.Binding
+	Boot, Logs, Help, Leave    key.Binding
+	Yes                        key.Binding
+	Repaint                    key.Binding
+}
+
+// newKeyMap binds the keys. On a host, leaving is quitting, and Ctrl-C does it too; in the stage
+// Ctrl-C does nothing.
+func newKeyMap(stage bool) KeyMap {
+	bind := func(help, text string, keys ...string) key.Binding {
+		return key.NewBinding(key.WithKeys(keys...), key.WithHelp(help, text))
+	}
+	k := KeyMap{
+		Up:       bind("up, k", "up", "up", "k"),
+		Down:     bind("down, j", "down", "down", "j"),
+		Left:     bind("left, h", "left", "left", "h"),
+		Right:    bind("right", "right", "right"),
+		PageUp:   bind("page up, u", "a page up", "pgup", "u"),
+		PageDown: bind("page down, d", "a page down", "pgdown", "d", "space"),
+		Top:      bind("home, g", "to the start", "home", "g"),
+		End:      bind("end, G", "to the end", "end", "G"),
+		Enter:    bind("Enter", "details", "enter"),
+		Back:     bind("Esc", "back", "esc", "backspace"),
+		Boot:     bind("b", "boot", "b"),
+		Logs:     bind("l", "logs", "l"),
+		Help:     bind("?", "help", "?"),
+		Leave:    bind("q", "leave", "q"),
+		Yes:      bind("y", "yes", "y"),
+		Repaint:  bind("Ctrl-L", "repaint", "ctrl+l"),
+	}
+	if !stage {
+		k.Leave = bind("q", "quit", "q", "ctrl+c")
+	}
+	return k
+}
+
+// pair is Up and Down as one, for the foot of a screen.
+func (k KeyMap) pair(does string) key.Binding {
+	return key.NewBinding(key.WithKeys(append(k.Up.Keys(), k.Down.Keys()...)...), key.WithHelp("j/k", does))
+}
+
+// sides is Left and Right as one.
+func (k KeyMap) sides(does string) key.Binding {
+	return key.NewBinding(key.WithKeys(append(k.Left.Keys(), k.Right.Keys()...)...), key.WithHelp("left/right", does))
+}

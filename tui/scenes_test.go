@@ -1,0 +1,98 @@
+package tui
+
+import (
+	"strings"
+
+	"holdfast/flash"
+	"holdfast/kexec"
+	"holdfast/ops"
+	"holdfast/ops/logs"
+	"holdfast/ops/status"
+	"holdfast/tui/terminal"
+)
+
+// scene is a state of the machine and the keys that lead to what is looked at.
+type scene struct {
+	name    string
+	console terminal.Console
+	state   func() *Snapshot
+	keys    []string
+}
+
+func plainState() *Snapshot  { return snapshot(report()) }
+func brokenState() *Snapshot { return snapshot(without(damaged(report(), "backup"), "factory")) }
+
+func acting(console string) *Snapshot {
+	s := plainState()
+	s.Action = &Action{Console: console, Image: "active", Progress: ops.Progress{Step: "check active", Done: 20 << 20, Total: 60 << 20}}
+	return s
+}
+
+func failedState() *Snapshot {
+	s := brokenState()
+	s.Failure = &Failure{Number: 1, Action: Action{Image: "active"}, Text: "load active: not permitted",
+		Hint: "start it as root with --allow-kexec"}
+	return s
+}
+
+// hostile is what an evil flash and a broken kernel may say.
+func hostile() *Snapshot {
+	evil := "\x1b[2J\x1b]0;x\x07\u009b31m\x00\x7f\xff\xfe\u202e\u200d\u0301e\u0301\U0001f468\u200d\U0001f469\u6f22\u5b57\tA\r\nB"
+	img := image("active", evil, evil, -1, flash.Damaged)
+	img.Arguments, img.Problems, img.Broken = evil+" quiet "+evil, []string{evil, strings.Repeat(evil, 50)}, evil
+	other := image(evil, strings.Repeat("9", 300), strings.Repeat("k", 300), 1<<62, flash.Intact)
+	return &Snapshot{
+		Target:  Target{Target: status.Target{Name: evil}},
+		Report:  &status.Report{Target: status.Target{Name: evil, Type: evil, Access: evil, Word: evil}, Images: []status.Image{img, other}, Arguments: evil, Problems: []string{evil, evil}},
+		Log:     []logs.Line{{At: -1, Level: -7, Text: evil}, {At: 1 << 62, Text: strings.Repeat(evil, 100)}},
+		Failure: &Failure{Number: 3, Action: Action{Image: evil}, Text: evil, Hint: evil},
+	}
+}
+
+// long is a command line near the kernel's limit, some words longer than a screen.
+func long() *Snapshot {
+	r := report()
+	r.Arguments = strings.Repeat("dyndbg=+p ", 60) + strings.Repeat("x", 700)
+	r.Images[0].Arguments = strings.Repeat("memmap=exactmap ", 40)
+	return snapshot(r)
+}
+
+func scenes() []scene {
+	counting := func() *Snapshot {
+		s := plainState()
+		s.Countdown = &Countdown{Image: "active 1.3.124", Why: "the boot default", Left: 5}
+		return s
+	}
+	return []scene{
+		{"images", serial, plainState, nil},
+		{"images-vga", vga, plainState, []string{"down"}},
+		{"damaged", serial, brokenState, []string{"down"}},
+		{"details", serial, brokenState, []string{"down", "enter"}},
+		{"boot", serial, plainState, []string{"b"}},
+		{"refused", serial, brokenState, []string{"down", "b"}},
+		{"progress", serial, func() *Snapshot { return acting("ttyS0") }, []string{"b"}},
+		{"other-acts", serial, func() *Snapshot { return acting("tty0") }, nil},
+		{"failed", serial, failedState, nil},
+		{"logs", serial, plainState, []string{"l"}},
+		{"logs-panned", serial, plainState, []string{"l", "up", "right"}},
+		{"help", serial, plainState, []string{"?"}},
+		{"leave", serial, plainState, []string{"q"}},
+		{"leave-asks", serial, plainState, []string{"q", "down", "down", "enter"}},
+		{"countdown", serial, counting, nil},
+		{"autoboot", serial, func() *Snapshot { return acting("") }, nil},
+		{"searching", serial, func() *Snapshot { return &Snapshot{Target: Target{Searching: true}} }, nil},
+		{"problem", serial, func() *Snapshot {
+			return &Snapshot{Target: Target{Problem: "no partition of vda, vdb holds system/ or sys/ with cfg/ beside it; put the disk back"}}
+		}, nil},
+		{"staged", serial, func() *Snapshot { return snapshot(staged(report(), 30)) }, []string{"end"}},
+		{"hostile", serial, hostile, nil},
+		{"hostile-vga", vga, hostile, []string{"down"}},
+		{"long", serial, long, []string{"enter"}},
+		{"nothing", serial, func() *Snapshot { return &Snapshot{Report: &status.Report{}} }, []string{"b"}},
+		{"no-kernel-consoles", serial, func() *Snapshot {
+			r := report()
+			r.Images[0].Header = kexec.Header{}
+			return snapshot(r)
+		}, []string{"b"}},
+	}
+}

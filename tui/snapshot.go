@@ -1,0 +1,85 @@
+package tui
+
+import (
+	"sync/atomic"
+
+	"holdfast/ops"
+	"holdfast/ops/logs"
+	"holdfast/ops/status"
+)
+
+// Snapshot is the state of the machine as the screens show it. It is never changed once published.
+type Snapshot struct {
+	Target    Target         // the last news of the flash
+	Report    *status.Report // nil while there is none
+	Log       []logs.Line    // the kernel's and our own, oldest first
+	LogFirst  int            // how many older ones were dropped
+	Countdown *Countdown     // of the automatic boot; nil: none runs
+	Action    *Action        // what is being done; nil: nothing
+	Failure   *Failure       // how the last action failed; nil when it did not
+}
+
+// Countdown is an automatic boot that has not begun.
+type Countdown struct {
+	Image string // what will be booted, as things are
+	Why   string
+	Left  int // seconds
+}
+
+// Action is a boot on its way.
+type Action struct {
+	Console  string // who asked for it; "" is the countdown
+	Image    string
+	Plan     []string // in plain words; nil until it is made
+	Progress ops.Progress
+	Stopping bool // it was asked to stop
+}
+
+// who names the one that acts, for the others.
+func (a Action) who() string {
+	if a.Console == "" {
+		return "automatic boot"
+	}
+	return a.Console
+}
+
+// Failure is an action that came back.
+type Failure struct {
+	Number int // counts up: two failures may read the same
+	Action Action
+	Text   string
+	Hint   string // what to do; may be empty
+}
+
+// mailbox holds the latest snapshot for one console. Who puts never waits, and who is slow to
+// collect misses what came between.
+type mailbox struct {
+	latest atomic.Pointer[Snapshot]
+	news   chan struct{}
+}
+
+func newMailbox() *mailbox { return &mailbox{news: make(chan struct{}, 1)} }
+
+func (m *mailbox) put(s *Snapshot) {
+	m.latest.Store(s)
+	select {
+	case m.news <- struct{}{}:
+	default:
+	}
+}
+
+// ring keeps the last lines of the log. Snapshots share its lines: a line once written is never
+// written again, the ring moves on to fresh memory instead.
+type ring struct {
+	lines   []logs.Line
+	limit   int
+	dropped int
+}
+
+func (r *ring) add(l logs.Line) {
+	if len(r.lines) == r.limit {
+		r.lines = r.lines[1:]
+		r.dropped++
+	}
+	r.lines = append(r.lines, l)
+}

@@ -1,0 +1,57 @@
+package tui
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"holdfast/kexec"
+	"holdfast/ops/boot"
+	"holdfast/ops/logs"
+	"holdfast/ops/status"
+	"holdfast/tui/terminal"
+)
+
+// Options is what the console works with.
+type Options struct {
+	Consoles []terminal.Console // at least one
+	// Machine boots. Before its Release every program is stopped, every terminal given back and the
+	// plan printed on every console; its restore starts the programs again.
+	Machine   boot.Machine
+	Kernel    []kexec.Console  // consoles of the running kernel
+	Targets   <-chan Target    // where the flash is; what comes later replaces what came before
+	KernelLog <-chan logs.Line // nil: there is none to show
+	Autoboot  time.Duration    // boot the preferred image after that long; 0: never by itself
+	Stage     bool             // this is the kexec stage: leaving offers reboot, power off and shell. Else: quit
+	Shell     []string         // program and arguments of the shell; nil: none is offered
+	Version   string           // of Holdfast
+}
+
+// Target is news of the flash.
+type Target struct {
+	status.Target
+	Searching bool   // it is still looked for; the rest is empty
+	Problem   string // why there is none; the rest is empty
+}
+
+// Leave is how the console was left.
+type Leave int
+
+// The ways to leave.
+const (
+	Quit Leave = iota
+	Reboot
+	PowerOff
+)
+
+// Run shows the console until it is left. The terminals are then as they were found. When ctx ends
+// it returns Quit and ctx's error. Outside the stage a terminal that cannot be taken, or that is
+// lost, ends it with the reason; in the stage such a console is tried again for ever.
+func Run(ctx context.Context, o Options) (Leave, error) {
+	if len(o.Consoles) == 0 {
+		return Quit, errors.New("no console to show anything on")
+	}
+	h := newHub(o)
+	h.crew = newCrew(o, h)
+	return h.run(ctx)
+}
