@@ -95,8 +95,8 @@ func TestEnvOfGrubEditenv(t *testing.T) {
 // What grub-editenv lists of a block is what is decoded of it.
 func TestEnvAsGrubEditenv(t *testing.T) {
 	for body, want := range map[string]string{
-		"# c\\\nsaved_entry=1\nx=2\n":         "x=2\n", // also a comment goes on behind a backslash
-		"# WARNING: text\nsaved_entry=1\n":    "saved_entry=1\n",
+		"# c\\\nsaved_entry=1\nx=2\n":          "x=2\n", // also a comment goes on behind a backslash
+		"# WARNING: text\nsaved_entry=1\n":     "saved_entry=1\n",
 		"a=1\\\n2\nb=\\\\\n#c\nsaved_entry=\n": "a=1\n2\nb=\\\nsaved_entry=\n",
 	} {
 		file := []byte(envHeader + body + strings.Repeat("#", envSize-len(envHeader)-len(body)))
