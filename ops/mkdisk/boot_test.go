@@ -107,9 +107,7 @@ func TestRetryChain(t *testing.T) {
 			for i, marker := range []string{"active", "", "backup", "", "console", ""} {
 				number := min(i, maintenanceEntry)
 				e := m.plan.menu.entries[number]
-				if i > 0 {
-					m.hurry()
-				}
+				m.hurry()
 				m.loading(e)
 				if marker != "" {
 					if got, want := m.booted(marker), m.passed(e); got != want {
@@ -154,10 +152,25 @@ func TestUnreadableKernelLeadsOn(t *testing.T) {
 			p := create(t, r)
 			remove := fmt.Sprintf("rm /system/%s/kernel.img", test.slot)
 			tell(t, "debugfs", "-w", "-R", remove, fmt.Sprintf("%s?offset=%d", r.Output, p.layout.flash.start))
-			// No key here: GRUB falls back only where nobody chose the entry.
-			boot(t, p).loading(p.menu.entries[test.next])
+			// No key in the menu: GRUB falls back only where nobody chose the entry.
+			m := boot(t, p)
+			m.loading(p.menu.entries[mustFirst(t, test.slot)])
+			if test.loader == GRUB2 {
+				m.expect("Press any key to continue") // or wait ten seconds
+				m.press(" ")
+			}
+			m.loading(p.menu.entries[test.next])
 		})
 	}
+}
+
+func mustFirst(t *testing.T, slot string) int {
+	t.Helper()
+	number, ok := firstEntry(slot)
+	if !ok {
+		t.Fatalf("no entry for %s", slot)
+	}
+	return number
 }
 
 // grub-editenv reads the environment block that GRUB 2 starts with.
