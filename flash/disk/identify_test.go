@@ -78,6 +78,16 @@ func TestIdentifyLabelOfMtools(t *testing.T) {
 			t.Errorf("label %q: Identify = %+v, %v, want %+v", label, got, err, want)
 		}
 	}
+	image := make([]byte, 1<<20)
+	if _, err := f.ReadAt(image, 0); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.WriteAt([]byte{0xe5}, int64(bytes.Index(image, []byte("SECOND     \x08")))); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := Identify(f); err != nil || got != blkid(t, f.Name()) || got.Label != "" {
+		t.Errorf("removed label: Identify = %+v, %v, want none", got, err)
+	}
 }
 
 type broken struct{}

@@ -3,6 +3,7 @@ package grub
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -56,14 +57,14 @@ func DecodeEnv(b []byte) (Env, error) {
 	return env, nil
 }
 
-// cutLine cuts at the first newline that is not escaped. In a comment a backslash escapes nothing.
+// cutLine cuts at the first newline that is not escaped. GRUB lets a backslash escape also in a
+// comment.
 func cutLine(s string) (line, rest string, whole bool) {
-	comment := strings.HasPrefix(s, "#")
 	for i := 0; i < len(s); i++ {
 		switch {
 		case s[i] == '\n':
 			return s[:i], s[i+1:], true
-		case s[i] == '\\' && !comment:
+		case s[i] == '\\':
 			i++
 		}
 	}
@@ -81,9 +82,9 @@ func unescape(s string) string {
 	return b.String()
 }
 
-// Get is the value of a variable, and whether it is there.
+// Get is the value of a variable, and whether it is there. Of several, GRUB keeps the last.
 func (e Env) Get(name string) (string, bool) {
-	for _, line := range e.Lines {
+	for _, line := range slices.Backward(e.Lines) {
 		if line.Name == name && name != "" {
 			return line.Value, true
 		}

@@ -115,6 +115,9 @@ func (r Request) check() error {
 	if r.Loader != GRUBLegacy && r.Loader != GRUB2 {
 		return usage("boot loader %q: want %s or %s", r.Loader, GRUBLegacy, GRUB2)
 	}
+	if r.Kernel == "" || r.Console == "" {
+		return usage("no maintenance kernel or no console given")
+	}
 	for slot := range r.Images {
 		if !slices.Contains(flash.Slots[:], slot) {
 			return usage("image slot %q: want active, backup or factory", slot)

@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"regexp"
 	"strings"
 
 	"github.com/klauspost/compress/gzip"
@@ -178,7 +177,9 @@ func (a *archive) add(ctx context.Context, m member, rep ops.Reporter) error {
 // CheckVersion says whether version can name a staged image on the flash: a folder beside the
 // slots, so the names of slots and of the folders that operations use are not versions.
 func CheckVersion(version string) error {
-	if !regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9._+~-]{0,63}$`).MatchString(version) {
+	const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_"
+	rest := strings.TrimLeft(version, letters+".+~-")
+	if rest != "" || version == "" || len(version) > 64 || !strings.Contains(letters, version[:1]) {
 		return fmt.Errorf("version %q: want at most 64 letters, digits and . _ + ~ -, the first a letter, a digit or _", version)
 	}
 	for _, name := range []string{flash.Active, flash.Backup, flash.Factory, "incoming", "hold", "trash"} {

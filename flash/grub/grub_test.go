@@ -1,0 +1,260 @@
+package grub
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"testing/fstest"
+)
+
+// written is what GRUB Legacy 0.97 leaves of a file that said 0: measured.
+var written = append([]byte("1\x00"+strings.Repeat("\n", 8)), NewDefaultFile(0).Encode()[10:]...)
+
+func TestDefaultFile(t *testing.T) {
+	tests := []struct {
+		name, file string
+		want       int // -1 for an error
+	}{
+		{"fresh", string(NewDefaultFile(0).Encode()), 0},
+		{"of GRUB", string(written), 1},
+		{"two digits", "12\n#\n#\n#\n#\n", 12},
+		{"nine digits", "123456789\n", 123456789},
+		{"no newline", "3#########", 3},
+		{"ten bytes", "2\n#\n#\n#\n#\n", 2},
+		{"nine bytes", "2\n#\n#\n#\n#", -1},
+		{"empty", "", -1},
+		{"no number", "saved\n#\n#\n#\n", -1},
+		{"space first", " 1\n#\n#\n#\n#\n", -1},
+		{"negative", "-1\n#\n#\n#\n#\n", -1},
+		{"hexadecimal", "0x3\n#\n#\n#\n", -1},
+		{"ten digits", "1234567890\n", -1},
+	}
+	for _, test := range tests {
+		d, err := DecodeDefaultFile([]byte(test.file))
+		if (err != nil) != (test.want < 0) || err == nil && d.Entry != test.want {
+			t.Errorf("%s: DecodeDefaultFile = %+v, %v, want entry %d", test.name, d, err, test.want)
+		}
+		if err == nil && string(d.Encode()) != test.file {
+			t.Errorf("%s: Encode = %q, want %q", test.name, d.Encode(), test.file)
+		}
+	}
+	for _, entry := range []int{0, 9, 10, 123} {
+		if n := len(NewDefaultFile(entry).Encode()); n != 512 {
+			t.Errorf("NewDefaultFile(%d) has %d bytes, want 512", entry, n)
+		}
+	}
+}
+
+func editenv(t testing.TB, args ...string) string {
+	t.Helper()
+	if _, err := exec.LookPath("grub-editenv"); err != nil {
+		t.Fatal("grub-editenv is missing: apt-get install grub-common")
+	}
+	out, err := exec.Command("grub-editenv", args...).CombinedOutput()
+	if err != nil {
+		t.Fatalf("grub-editenv %q: %v\n%s", args, err, out)
+	}
+	return string(out)
+}
+
+func TestEnvOfGrubEditenv(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "grubenv")
+	editenv(t, name, "create")
+	editenv(t, name, "set", "saved_entry=2", `title=a>b \ = c`, "next_entry=", "last=#")
+	file, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	env, err := DecodeEnv(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{"saved_entry": "2", "title": `a>b \ = c`, "next_entry": "", "last": "#"} {
+		if got, ok := env.Get(name); !ok || got != want {
+			t.Errorf("Get(%s) = %q, %v, want %q", name, got, ok, want)
+		}
+	}
+	if _, ok := env.Get("absent"); ok {
+		t.Error("Get(absent) = true, want false")
+	}
+	if _, ok := env.Get(""); ok {
+		t.Error(`Get("") = true, want false`)
+	}
+	if again, err := env.Encode(); err != nil || !bytes.Equal(again, file) {
+		t.Errorf("Encode = %q, %v, want what grub-editenv wrote: %q", again, err, file)
+	}
+}
+
+// What grub-editenv lists of a block is what is decoded of it.
+func TestEnvAsGrubEditenv(t *testing.T) {
+	for body, want := range map[string]string{
+		"# c\\\nsaved_entry=1\nx=2\n":          "x=2\n", // also a comment goes on behind a backslash
+		"# WARNING: text\nsaved_entry=1\n":     "saved_entry=1\n",
+		"a=1\\\n2\nb=\\\\\n#c\nsaved_entry=\n": "a=1\n2\nb=\\\nsaved_entry=\n",
+	} {
+		file := []byte(envHeader + body + strings.Repeat("#", envSize-len(envHeader)-len(body)))
+		name := filepath.Join(t.TempDir(), "grubenv")
+		if err := os.WriteFile(name, file, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		env, err := DecodeEnv(file)
+		var got string
+		for _, line := range env.Lines {
+			if line.Name != "" {
+				got += line.Name + "=" + line.Value + "\n"
+			}
+		}
+		if list := editenv(t, name, "list"); err != nil || got != want || list != want {
+			t.Errorf("%q: DecodeEnv = %q, %v, grub-editenv says %q, want %q", body, got, err, list, want)
+		}
+		if again, err := env.Encode(); err != nil || !bytes.Equal(again, file) {
+			t.Errorf("%q: Encode = %q, %v, want the same again", body, again, err)
+		}
+	}
+	twice := Env{Lines: []EnvLine{{Name: "a", Value: "1"}, {Name: "a", Value: "2"}}}
+	if got, _ := twice.Get("a"); got != "2" {
+		t.Errorf("Get of a variable set twice = %q, want 2", got)
+	}
+}
+
+func TestGrubEditenvReadsEnv(t *testing.T) {
+	env := Env{Lines: []EnvLine{{Value: "# a comment"}, {Name: "saved_entry", Value: "Image 1>2"}, {Name: "x", Value: `back\slash`}}}
+	file, err := env.Encode()
+	if err != nil || len(file) != 1024 {
+		t.Fatalf("Encode = %d bytes, %v, want 1024", len(file), err)
+	}
+	name := filepath.Join(t.TempDir(), "grubenv")
+	if err := os.WriteFile(name, file, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := editenv(t, name, "list"), "saved_entry=Image 1>2\nx=back\\slash\n"; got != want {
+		t.Errorf("grub-editenv list = %q, want %q", got, want)
+	}
+}
+
+func TestEnvSize(t *testing.T) {
+	room := envSize - len(envHeader) - len("a=\n")
+	for _, test := range []struct {
+		length int
+		ok     bool
+	}{{0, true}, {room, true}, {room + 1, false}} {
+		file, err := Env{Lines: []EnvLine{{Name: "a", Value: strings.Repeat("x", test.length)}}}.Encode()
+		if (err == nil) != test.ok {
+			t.Errorf("Encode of %d bytes: %v, want ok = %v", test.length, err, test.ok)
+		}
+		if env, err := DecodeEnv(file); test.ok && (err != nil || len(env.Lines[0].Value) != test.length) {
+			t.Errorf("DecodeEnv of %d bytes = %v, %v", test.length, env, err)
+		}
+	}
+}
+
+func TestDecodeEnvRefuses(t *testing.T) {
+	fill := func(s string) []byte { return []byte(s + strings.Repeat("#", max(0, envSize-len(s)))) }
+	tests := map[string][]byte{
+		"empty":             nil,
+		"short":             fill(envHeader)[:1023],
+		"long":              append(fill(envHeader), '#'),
+		"no header":         fill("saved_entry=1\n"),
+		"zeros":             make([]byte, envSize),
+		"zeros behind":      append([]byte(envHeader), make([]byte, envSize-len(envHeader))...),
+		"no name":           fill(envHeader + "=1\n"),
+		"no =":              fill(envHeader + "saved_entry\n"),
+		"cut":               append(fill(envHeader)[:envSize-3], "a=b"...),
+		"escape at the end": append(fill(envHeader + "a=\\\n")[:envSize-1], '\\'),
+	}
+	for name, file := range tests {
+		if env, err := DecodeEnv(file); err == nil {
+			t.Errorf("%s: DecodeEnv = %+v, want an error", name, env)
+		}
+	}
+}
+
+func TestReadDefault(t *testing.T) {
+	env, err := Env{Lines: []EnvLine{{Name: "saved_entry", Value: "2"}, {Name: "next_entry", Value: "4"}}}.Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	unset, _ := Env{}.Encode()
+	tests := []struct {
+		name  string
+		files map[string][]byte
+		want  Default
+		boots string
+	}{
+		{"legacy", map[string][]byte{"boot/grub/default": written}, Default{Form: LegacyFile, Path: "boot/grub/default", Entry: "1"}, "1"},
+		{"own partition", map[string][]byte{"grub/default": written}, Default{Form: LegacyFile, Path: "grub/default", Entry: "1"}, "1"},
+		{"grubenv", map[string][]byte{"boot/grub/grubenv": env, "grub/default": written},
+			Default{Form: EnvFile, Path: "boot/grub/grubenv", Entry: "2", Next: "4"}, "4"},
+		{"nothing saved", map[string][]byte{"grub/grubenv": unset}, Default{Form: EnvFile, Path: "grub/grubenv"}, ""},
+	}
+	for _, test := range tests {
+		fsys := fstest.MapFS{}
+		for name, content := range test.files {
+			fsys[name] = &fstest.MapFile{Data: content}
+		}
+		got, err := ReadDefault(fsys)
+		if err != nil || got != test.want || got.Boots() != test.boots {
+			t.Errorf("%s: ReadDefault = %+v, %v, want %+v", test.name, got, err, test.want)
+		}
+	}
+	if _, err := ReadDefault(fstest.MapFS{}); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("ReadDefault of nothing = %v, want fs.ErrNotExist", err)
+	}
+	large := fstest.MapFS{"grub/default": {Data: bytes.Repeat([]byte("1\n"), maxFile)}}
+	if _, err := ReadDefault(large); err == nil {
+		t.Error("ReadDefault of a large file = nil, want an error")
+	}
+}
+
+func FuzzDefaultFile(f *testing.F) {
+	f.Add(written)
+	f.Add(NewDefaultFile(12).Encode())
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if d, err := DecodeDefaultFile(b); err == nil && d.Entry >= 0 && b[0] != '0' && !bytes.Equal(d.Encode(), b) {
+			t.Errorf("DecodeDefaultFile(%q).Encode() = %q", b, d.Encode())
+		}
+	})
+}
+
+// FuzzEnv varies what is behind the header; around it only one size and one first line are right.
+func FuzzEnv(f *testing.F) {
+	for _, body := range []string{"", "saved_entry=0\n", "# c\na=b\\\nc\\\\\n", "a=", "\\"} {
+		f.Add(body)
+	}
+	f.Fuzz(func(t *testing.T, body string) {
+		b := append([]byte(envHeader+body), bytes.Repeat([]byte("#"), envSize)...)[:envSize]
+		env, err := DecodeEnv(b)
+		if err != nil {
+			return
+		}
+		file, err := env.Encode()
+		if err != nil {
+			t.Fatalf("Encode of %+v: %v", env, err)
+		}
+		if again, err := DecodeEnv(file); err != nil || !reflect.DeepEqual(again, env) {
+			t.Errorf("DecodeEnv of what Encode gave = %+v, %v, want %+v", again, err, env)
+		}
+	})
+}
+
+func FuzzMenu(f *testing.F) {
+	f.Add("title a\nkernel /system/active/kernel.img x")
+	f.Add("menuentry 'a' --id b {\nlinux ($d,msdos2)/sys/backup/kernel.img 'x y'\n}\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		for _, name := range []string{"grub/menu.lst", "grub/grub.cfg"} {
+			menu, err := ReadMenu(fstest.MapFS{name: {Data: []byte(text)}})
+			for i, e := range menu.Entries {
+				if err != nil || e.Number != i {
+					t.Errorf("entry %d = %s, %v", i, fmt.Sprint(e), err)
+				}
+			}
+		}
+	})
+}

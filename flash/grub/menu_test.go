@@ -1,0 +1,132 @@
+package grub
+
+import (
+	"errors"
+	"io/fs"
+	"reflect"
+	"testing"
+	"testing/fstest"
+)
+
+func TestReadMenuOfGRUBLegacy(t *testing.T) {
+	const text = `# title not this
+default saved
+timeout=2
+fallback 2 4
+title Active image
+	savedefault 1
+root (hd0,1)
+kernel /system/active/kernel.img quiet note="a  b" img=backup
+initrd /system/active/initrd.img
+title=Backup image
+kernel	(hd0,1)/sys/backup/kernel.img
+title	Maintenance
+kernel --type=linux --no-mem-option /firmware/kernel.img x
+title Formilux
+kernel /boot/kernel img=maint
+title Another system
+chainloader +1
+title Half
+kernel
+`
+	want := []Entry{
+		{Title: "Active image", Slot: "active", Kernel: "/system/active/kernel.img", Words: []string{"quiet", `note="a  b"`, "img=backup"}},
+		{Number: 1, Title: "Backup image", Slot: "backup", Kernel: "/sys/backup/kernel.img", Words: []string{}},
+		{Number: 2, Title: "Maintenance", Slot: "maintenance", Kernel: "/firmware/kernel.img", Words: []string{"x"}},
+		{Number: 3, Title: "Formilux", Slot: "maintenance", Kernel: "/boot/kernel", Words: []string{"img=maint"}},
+		{Number: 4, Title: "Another system"},
+		{Number: 5, Title: "Half"},
+	}
+	got, err := ReadMenu(fstest.MapFS{"boot/grub/menu.lst": {Data: []byte(text)}})
+	if err != nil || got.Path != "boot/grub/menu.lst" || !reflect.DeepEqual(got.Entries, want) {
+		t.Errorf("ReadMenu = %+v, %v, want %+v", got, err, want)
+	}
+}
+
+func TestReadMenuOfGRUB2(t *testing.T) {
+	const text = `
+if [ -s $prefix/grubenv ]; then
+  load_env
+fi
+if [ "$x" ]; then set y=1; fi
+function load_video {
+  menuentry 'in a function' {
+  }
+}
+set default="${saved_entry}"
+menuentry 'It'\''s "one"' --class os $menuentry_id_option 'one' { # a comment
+	set saved_entry=1
+	if [ "$y" = 1 ]; then
+		insmod gzio
+	fi
+	linux ($disk,msdos2)/system/active/kernel.img 'note=a b' "c\d"  e\ f
+	initrd ($disk,msdos2)/system/active/initrd.img
+}
+submenu 'More' {
+	menuentry 'Inside' --id inside {
+		linux /system/backup/kernel.img
+	}
+}
+menuentry "Factory" --id=fac {
+	linux16 /boot/vmlinuz img=factory
+}
+`
+	want := []Entry{
+		{Title: `It's "one"`, ID: "one", Slot: "active", Kernel: "/system/active/kernel.img", Words: []string{"note=a b", `c\d`, "e f"}},
+		{Number: 1, Title: "More"},
+		{Number: 2, Title: "Factory", ID: "fac", Slot: "factory", Kernel: "/boot/vmlinuz", Words: []string{"img=factory"}},
+	}
+	got, err := ReadMenu(fstest.MapFS{"grub/grub.cfg": {Data: []byte(text)}})
+	if err != nil || !reflect.DeepEqual(got.Entries, want) {
+		t.Errorf("ReadMenu = %+v, %v, want %+v", got.Entries, err, want)
+	}
+	for name, number := range map[string]int{"0": 0, "2": 2, `It's "one"`: 0, "fac": 2, "More": 1} {
+		if e, ok := got.Find(name); !ok || e.Number != number {
+			t.Errorf("Find(%q) = %+v, %v, want entry %d", name, e, ok, number)
+		}
+	}
+	for _, name := range []string{"", "3", "02", "Inside", "More>Inside"} {
+		if e, ok := got.Find(name); ok {
+			t.Errorf("Find(%q) = %+v, want none", name, e)
+		}
+	}
+}
+
+func TestReadMenuRefuses(t *testing.T) {
+	tests := map[string]string{
+		"a condition":   "if [ \"$x\" ]; then\nmenuentry a {\n}\nfi\n",
+		"open block":    "menuentry a {\n",
+		"closed block":  "}\n",
+		"an open quote": "menuentry 'a {\n}\n",
+	}
+	for name, text := range tests {
+		if got, err := ReadMenu(fstest.MapFS{"grub/grub.cfg": {Data: []byte(text)}}); err == nil {
+			t.Errorf("%s: ReadMenu = %+v, want an error", name, got)
+		}
+	}
+	if _, err := ReadMenu(fstest.MapFS{}); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("ReadMenu of nothing = %v, want fs.ErrNotExist", err)
+	}
+}
+
+func TestSlotOf(t *testing.T) {
+	tests := []struct {
+		kernel, word, want string
+	}{
+		{"/system/active/kernel.img", "", "active"},
+		{"/sys/factory/kernel.img", "", "factory"},
+		{"//system/./backup/kernel.img", "", "backup"},
+		{"/system/1.3.125/kernel.img", "img=active", ""}, // a staged version is in no slot
+		{"/firmware/kernel.img", "img=active", "maintenance"},
+		{"/vmlinuz", "img=active", "active"},
+		{"/vmlinuz", "img=other", ""},
+		{"/vmlinuz", "", ""},
+		{"/home/system/active/kernel.img", "", ""},
+		{"", "", ""},
+	}
+	for _, test := range tests {
+		if got := slotOf(test.kernel, []string{test.word}); got != test.want {
+			t.Errorf("slotOf(%q, %q) = %q, want %q", test.kernel, test.word, got, test.want)
+		}
+	}
+}
