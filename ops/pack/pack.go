@@ -4,6 +4,7 @@ package pack
 
 import (
 	"archive/tar"
+	"compress/gzip"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -11,8 +12,6 @@ import (
 	"io"
 	"os"
 	"strings"
-
-	"github.com/klauspost/compress/gzip"
 
 	"holdfast/flash"
 	"holdfast/ops"
