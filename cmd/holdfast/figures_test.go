@@ -164,7 +164,7 @@ func BenchmarkMemory(b *testing.B) {
 		must(b, m.WaitVGA(ctx, frameEnd))
 		must(b, line.Press("q"))
 		must(b, line.Wait(ctx, "shell"))
-		must(b, line.Press("s"))
+		must(b, line.Press("down", "enter"))
 		must(b, line.Expect(ctx, "# "))
 		must(b, line.Type("for p in /proc/[0-9]*; do [ $(readlink $p/exe) = /init ] && grep VmRSS $p/status; done; echo E''ND\r"))
 		must(b, line.Expect(ctx, "END"))
