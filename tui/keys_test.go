@@ -130,7 +130,7 @@ func TestLogStays(t *testing.T) {
 	s := plainState()
 	s.Log = nil
 	for i := range 100 {
-		s.Log = append(s.Log, logLinesOf(string(rune('A'+i%26)))[0])
+		s.Log = append(s.Log, logLinesOf(string(rune('A' + i%26)))[0])
 	}
 	m, _ := newScreen(t, serial, s, 80, 24)
 	press(m, "l")
