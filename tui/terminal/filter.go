@@ -39,8 +39,7 @@ func (f *filter) Write(p []byte) (int, error) {
 // next takes one byte and adds to out what may pass.
 func (f *filter) next(out []byte, b byte) []byte {
 	switch {
-	case b == esc: // begins anew, as in a terminal
-		out = append(out, f.held...)
+	case b == esc: // begins anew: what it cuts short does nothing in a terminal either
 		f.held = append(f.held[:0], b)
 		return out
 	case len(f.held) == 0:
