@@ -58,6 +58,9 @@ func newCable(t testing.TB, name string, w, h int, reads bool) *cable {
 			c.read(done)
 		}
 	}()
+	if !reads {
+		stuff(t, slave.Name())
+	}
 	t.Cleanup(func() {
 		close(done)
 		master.Close()
@@ -65,6 +68,22 @@ func newCable(t testing.TB, name string, w, h int, reads bool) *cable {
 		<-read // the emulator is left open: its Close races with its Read
 	})
 	return c
+}
+
+// stuff writes to a line until it takes nothing more.
+func stuff(t testing.TB, path string) {
+	t.Helper()
+	fd, err := unix.Open(path, unix.O_WRONLY|unix.O_NOCTTY|unix.O_NONBLOCK, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(fd)
+	for err == nil {
+		_, err = unix.Write(fd, []byte("x"))
+	}
+	if err != unix.EAGAIN {
+		t.Fatal(err)
+	}
 }
 
 // pollable is f again so that closing it ends a read: pty leaves it waiting in the kernel.
