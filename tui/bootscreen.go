@@ -45,6 +45,9 @@ func (s *bootScreen) failure() *Failure {
 	return f
 }
 
+// tells reports whether the screen shows how a boot goes or went, and not a plan.
+func (s *bootScreen) tells() bool { return s.view.snap.Action != nil || s.failure() != nil }
+
 func (s *bootScreen) plan() (boot.Plan, error) {
 	v := s.view
 	return bootRequest(v.snap.Report, v.kernel, v.console, s.image).Plan()
@@ -148,7 +151,7 @@ func (v *view) progress(width int) []line {
 		nil,
 	}
 	if a.Console == v.console && !a.Stopping {
-		lines = append(lines, line{{"Esc stops it, until everything is loaded.", title}})
+		lines = append(lines, line{{"Esc stops it until it is loaded.", title}})
 	}
 	return lines
 }

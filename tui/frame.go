@@ -15,6 +15,9 @@ func (m *root) frame() []string {
 		return []string{v.theme.draw(plain(text), w)}
 	}
 	notice := v.notice(w)
+	if b, ok := m.top().(*bootScreen); ok && b.tells() {
+		notice = []line{nil} // it is what the screen is about
+	}
 	height := h - len(notice) - 2
 	var body []line
 	own := m.top().Keys()

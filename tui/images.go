@@ -15,6 +15,7 @@ import (
 type images struct {
 	view *view
 	at   int // first image on the screen
+	rows int // images on the screen
 }
 
 // Is tells which screen this is.
@@ -22,6 +23,9 @@ func (s *images) Is() screenKind { return imagesKind }
 
 // Keys are those of the list.
 func (s *images) Keys() []key.Binding {
+	if _, ok := s.view.image(); !ok {
+		return nil
+	}
 	return []key.Binding{s.view.keys.Enter, s.view.keys.pair("choose")}
 }
 
@@ -34,9 +38,13 @@ func (s *images) Update(k tea.KeyPressMsg) move {
 		s.choose(-1)
 	case key.Matches(k, keys.Down):
 		s.choose(1)
-	case key.Matches(k, keys.PageUp, keys.Top):
+	case key.Matches(k, keys.PageUp):
+		s.choose(-s.rows)
+	case key.Matches(k, keys.PageDown):
+		s.choose(s.rows)
+	case key.Matches(k, keys.Top):
 		s.choose(-1 << 20)
-	case key.Matches(k, keys.PageDown, keys.End):
+	case key.Matches(k, keys.End):
 		s.choose(1 << 20)
 	case key.Matches(k, keys.Enter):
 		if _, ok := v.image(); ok {
@@ -186,6 +194,7 @@ func (s *images) list(width, height int) []line {
 	img, _ := v.image()
 	chosen := s.index(img)
 	rows := max(height-1, 1)
+	s.rows = rows
 	s.at = max(min(s.at, chosen, len(all)-rows), chosen-rows+1, 0)
 
 	head := line{{text: "  "}}

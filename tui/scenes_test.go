@@ -37,7 +37,7 @@ func failedState() *Snapshot {
 
 // hostile is what an evil flash and a broken kernel may say.
 func hostile() *Snapshot {
-	evil := "\x1b[2J\x1b]0;x\x07\u009b31m\x00\x7f\xff\xfe\u202e\u200d\u0301e\u0301\U0001f468\u200d\U0001f469\u6f22\u5b57\tA\r\nB"
+	evil := "\x1b[2J\x1b]0;x\x07\u009b31m\x00\x7f\xff\xfe\u202e\u200d\u0301e\u0301\U0001f468\u200d\U0001f469\u6f22\u5b57\u00e4\u2500\tA\r\nB"
 	img := image("active", evil, evil, -1, flash.Damaged)
 	img.Arguments, img.Problems, img.Broken = evil+" quiet "+evil, []string{evil, strings.Repeat(evil, 50)}, evil
 	other := image(evil, strings.Repeat("9", 300), strings.Repeat("k", 300), 1<<62, flash.Intact)

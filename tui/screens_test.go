@@ -24,22 +24,27 @@ func TestGolden(t *testing.T) {
 			t.Run(name, func(t *testing.T) {
 				m, _ := newScreen(t, sc.console, sc.state(), size[0], size[1])
 				press(m, sc.keys...)
-				got := ansi.Strip(frameText(m))
-				path := filepath.Join("testdata", name+".golden")
-				if *update {
-					if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
-						t.Fatal(err)
-					}
-				}
-				want, err := os.ReadFile(path)
-				if err != nil {
-					t.Fatal(err)
-				}
-				if got != string(want) {
-					t.Errorf("screen differs (go test ./tui -update writes it anew)\ngot:\n%s\nwant:\n%s", got, want)
-				}
+				golden(t, name, ansi.Strip(frameText(m)))
 			})
 		}
+	}
+}
+
+// golden compares a screen with the one that is kept.
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	path := filepath.Join("testdata", name+".golden")
+	if *update {
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got != string(want) {
+		t.Errorf("screen differs (go test ./tui -update writes it anew)\ngot:\n%s\nwant:\n%s", got, want)
 	}
 }
 

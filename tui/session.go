@@ -44,7 +44,7 @@ const (
 
 // run is the session's life, until ctx ends.
 func (s *session) run(ctx context.Context) {
-	wait := retryMin
+	wait, said := retryMin, false
 	for ctx.Err() == nil {
 		begun := time.Now()
 		why, err := s.show(ctx)
@@ -59,8 +59,11 @@ func (s *session) run(ctx context.Context) {
 			return
 		}
 		if time.Since(begun) > retryMax {
-			wait = retryMin
-			s.hub.tell("%s: %v", s.console.Name, err)
+			wait, said = retryMin, false
+		}
+		if !said { // a line that nobody has plugged in fails for ever
+			s.hub.tell("%s: %v; it is tried again", s.console.Name, err)
+			said = true
 		}
 		select {
 		case <-ctx.Done():

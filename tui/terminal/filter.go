@@ -38,12 +38,12 @@ func (f *filter) Write(p []byte) (int, error) {
 
 // next takes one byte and adds to out what may pass.
 func (f *filter) next(out []byte, b byte) []byte {
-	if len(f.held) == 0 {
-		if b != esc {
-			return append(out, b)
-		}
-		f.held = append(f.held, b)
+	switch {
+	case b == esc: // begins anew: what it cuts short does nothing in a terminal either
+		f.held = append(f.held[:0], b)
 		return out
+	case len(f.held) == 0:
+		return append(out, b)
 	}
 	f.held = append(f.held, b)
 	if len(f.held) < maxHeld && !complete(f.held) {
