@@ -79,6 +79,8 @@ func (v *view) news() (string, style) {
 			text += "; " + s.Failure.Hint
 		}
 		return text, bad
+	case s.Target.Notice != "":
+		return s.Target.Notice, bad
 	case s.Report != nil && len(s.Report.Problems) > 0:
 		text := s.Report.Problems[0]
 		if n := len(s.Report.Problems) - 1; n > 0 {

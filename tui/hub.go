@@ -230,6 +230,14 @@ func (h *hub) depart(how Leave) {
 
 // found takes news of the flash.
 func (h *hub) found(t Target) {
+	old := h.state.Target
+	if t.Notice != "" && t.Notice != old.Notice {
+		h.say("%s", t.Notice)
+	}
+	if h.state.Report != nil && !t.Searching && t.Problem == "" && t.Name == old.Name && t.Default == old.Default {
+		h.state.Target.Notice = t.Notice // the flash is what it was
+		return
+	}
 	h.target++
 	h.stopVerifying()
 	h.state.Target, h.state.Report = t, nil

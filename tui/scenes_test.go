@@ -81,6 +81,11 @@ func scenes() []scene {
 		{"countdown", serial, counting, nil},
 		{"autoboot", serial, func() *Snapshot { return acting("") }, nil},
 		{"searching", serial, func() *Snapshot { return &Snapshot{Target: Target{Searching: true}} }, nil},
+		{"notice", serial, func() *Snapshot {
+			s := plainState()
+			s.Target.Notice = "the console was killed by signal 11 and was started again"
+			return s
+		}, nil},
 		{"problem", serial, func() *Snapshot {
 			return &Snapshot{Target: Target{Problem: "no partition of vda, vdb holds system/ or sys/ with cfg/ beside it; put the disk back"}}
 		}, nil},

@@ -32,6 +32,7 @@ type Target struct {
 	status.Target
 	Searching bool   // it is still looked for; the rest is empty
 	Problem   string // why there is none; the rest is empty
+	Notice    string // what must be seen on every screen, such as why the console was started anew
 }
 
 // Leave is how the console was left.

@@ -31,14 +31,14 @@ func stageTargets(ctx context.Context) <-chan tui.Target {
 func stageTarget(info stage.Info) tui.Target {
 	target, ok := info.Target()
 	if !ok {
-		return tui.Target{Searching: info.State == stage.Searching, Problem: info.Problem}
+		return tui.Target{Searching: info.State == stage.Searching, Problem: info.Problem, Notice: info.Notice}
 	}
 	dir := stage.FlashDir
 	if info.Boot.Dir != "" {
 		dir = info.Boot.Dir
 	}
 	target.Default = defaultSlot(os.DirFS(dir))
-	return tui.Target{Target: target}
+	return tui.Target{Target: target, Notice: info.Notice}
 }
 
 // defaultSlot is the slot that GRUB's saved default names, "" when there is none to be sure of.

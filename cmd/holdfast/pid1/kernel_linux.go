@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime"
 	"time"
 
 	"holdfast/cmd/holdfast/stage"
@@ -18,6 +19,14 @@ func keepCtrlAltDel() []error {
 		return []error{fmt.Errorf("take over Ctrl-Alt-Del: %w", err)}
 	}
 	return nil
+}
+
+// standBack gives the calling goroutine a thread of its own, with less of the processor.
+func standBack(steps int, log kernelLog) {
+	runtime.LockOSThread() // for good: the thread ends with the goroutine
+	if err := unix.Setpriority(unix.PRIO_PROCESS, unix.Gettid(), steps); err != nil {
+		log.printf("stand back: %v", err)
+	}
 }
 
 // openKernelLog opens the kernel's log for our messages, and makes it standard output and error

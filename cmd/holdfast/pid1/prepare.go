@@ -17,8 +17,13 @@ const (
 	searchSettle = 200 * time.Millisecond
 )
 
+// behind is how much prepare stands back for the console, in steps of nice(2): on a machine with one
+// processor the first screen would else wait for the modules.
+const behind = 10
+
 // prepare loads the modules and finds the flash, while the console is already on the screen.
 func (p *process) prepare() {
+	standBack(behind, p.log)
 	errs := loadModules(stage.Modules, loadModule)
 	if len(errs) > 0 {
 		p.board.change(func(i *stage.Info) {
