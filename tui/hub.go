@@ -230,12 +230,11 @@ func (h *hub) depart(how Leave) {
 
 // found takes news of the flash.
 func (h *hub) found(t Target) {
-	old := h.state.Target
-	if t.Notice != "" && t.Notice != old.Notice {
+	if t.Notice != "" && t.Notice != h.state.Target.Notice {
 		h.say("%s", t.Notice)
 	}
-	if h.state.Report != nil && !t.Searching && t.Problem == "" && t.Name == old.Name && t.Default == old.Default {
-		h.state.Target.Notice = t.Notice // the flash is what it was
+	if t.FS == nil && !t.Searching && t.Problem == "" {
+		h.state.Target.Notice = t.Notice
 		return
 	}
 	h.target++

@@ -302,6 +302,18 @@ func TestFlashIsLost(t *testing.T) {
 	b.w.until(t, "no flash layout", func(s *Snapshot) bool { return strings.Contains(s.Target.Problem, "no flash here") })
 }
 
+// TestNoticeAlone: news of PID 1 must not start the look at the flash, and the countdown, anew.
+func TestNoticeAlone(t *testing.T) {
+	b := newBench(t, 5*time.Second)
+	b.ready(t)
+	b.w.until(t, "the countdown", func(s *Snapshot) bool { return s.Countdown != nil })
+	b.targets <- Target{Notice: "the console was started again"}
+	s := b.w.until(t, "the notice", func(s *Snapshot) bool { return s.Target.Notice != "" })
+	if s.Report == nil || s.Countdown == nil || s.Target.Name != "test" {
+		t.Errorf("the notice took away what was there: %+v", s)
+	}
+}
+
 func TestLogKeepsTheLast(t *testing.T) {
 	b := newBench(t, 0)
 	for i := range logLines + 500 {

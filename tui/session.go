@@ -58,8 +58,11 @@ func (s *session) run(ctx context.Context) {
 			s.hub.fail(fmt.Errorf("console %s: %w", s.console.Name, err))
 			return
 		}
+		var held *terminal.HeldError
 		if time.Since(begun) > retryMax {
 			wait, said = retryMin, false
+		} else if errors.As(err, &held) {
+			wait = retryMin // a person is about to end that shell, and looks at the screen
 		}
 		if !said { // a line that nobody has plugged in fails for ever
 			s.hub.tell("%s: %v; it is tried again", s.console.Name, err)

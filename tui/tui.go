@@ -27,7 +27,7 @@ type Options struct {
 	Version   string           // of Holdfast
 }
 
-// Target is news of the flash.
+// Target is news of the flash. One with nothing but a Notice leaves the flash as it was.
 type Target struct {
 	status.Target
 	Searching bool   // it is still looked for; the rest is empty

@@ -17,9 +17,15 @@ func stageTargets(ctx context.Context) <-chan tui.Target {
 	targets := make(chan tui.Target)
 	go func() {
 		defer close(targets)
+		var last stage.Info
 		for info := range stage.Watch(ctx) {
+			target := stageTarget(info)
+			if info.State == stage.Found && last.State == stage.Found && info.Flash == last.Flash {
+				target = tui.Target{Notice: info.Notice}
+			}
+			last = info
 			select {
-			case targets <- stageTarget(info):
+			case targets <- target:
 			case <-ctx.Done():
 				return
 			}

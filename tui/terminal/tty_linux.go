@@ -21,10 +21,15 @@ type Tty struct {
 }
 
 // Open takes a console. It never waits for a modem's carrier, never makes the console the
-// controlling terminal, and throws away what was typed before.
+// controlling terminal, and throws away what was typed before. A console that is another session's
+// is left alone: the error is then a *HeldError.
 func Open(c Console) (*Tty, error) {
 	t, err := open(c)
 	if err != nil {
+		return nil, fmt.Errorf("open console %s: %w", c.Name, err)
+	}
+	if err := t.control(checkHeld); err != nil {
+		t.file.Close()
 		return nil, fmt.Errorf("open console %s: %w", c.Name, err)
 	}
 	raw := t.saved
@@ -54,6 +59,7 @@ func open(c Console) (*Tty, error) {
 		saved, err := unix.IoctlGetTermios(fd, unix.TCGETS2)
 		if err == nil {
 			t.saved = *saved
+			makeCooked(&t.saved)
 		}
 		return err
 	})
@@ -74,6 +80,17 @@ func makeRaw(t *unix.Termios) {
 	t.Lflag &^= unix.ECHO | unix.ECHONL | unix.ICANON | unix.ISIG | unix.IEXTEN
 	t.Cflag |= unix.CREAD | unix.CLOCAL
 	t.Cc[unix.VMIN], t.Cc[unix.VTIME] = 1, 0
+}
+
+// makeCooked makes settings that a crashed console left raw fit for lines and their correction again;
+// others it does not change.
+func makeCooked(t *unix.Termios) {
+	if t.Lflag&unix.ICANON != 0 {
+		return
+	}
+	t.Iflag |= unix.ICRNL
+	t.Oflag |= unix.OPOST | unix.ONLCR
+	t.Lflag |= unix.ICANON | unix.ECHO | unix.ECHOE | unix.ECHOK | unix.ISIG | unix.IEXTEN
 }
 
 func (t *Tty) control(f func(fd int) error) error {
