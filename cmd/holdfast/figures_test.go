@@ -130,10 +130,10 @@ func frameArchive(b *testing.B, frame []byte, fill func(root string)) string {
 }
 
 // bootStage boots an initramfs with the test kernel, whose own messages show when /init starts.
-func bootStage(b *testing.B, initrd, words string) (context.Context, *vm.Machine) {
+func bootStage(b *testing.B, initrd, words string, disks ...vm.Disk) (context.Context, *vm.Machine) {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	b.Cleanup(cancel)
-	m, err := vm.Start(ctx, vm.Config{Kernel: made.kernel, Initrd: initrd, Serials: 1, VGA: true,
+	m, err := vm.Start(ctx, vm.Config{Kernel: made.kernel, Initrd: initrd, Disks: disks, Serials: 1, VGA: true,
 		Append: "console=tty0 console=ttyS0,115200 " + words})
 	must(b, err)
 	b.Cleanup(func() { m.Close() })
@@ -186,25 +186,47 @@ func BenchmarkMemory(b *testing.B) {
 	b.ReportMetric(0, "ns/op")
 }
 
-// BenchmarkSerialBytes counts what the serial line carries for the first screen and for one move of
-// the selection.
+// BenchmarkSerialBytes counts what the serial line carries from power-on to the images with their
+// hashes checked, for one move of the selection, and for one line of the log (35 characters with its
+// time).
 func BenchmarkSerialBytes(b *testing.B) {
-	var start, move float64
+	disk := makeDisk(b, "grub-legacy", bothConsoles)
+	var start, move, logLine float64
 	for b.Loop() {
-		ctx, m := bootDisk(b, makeDisk(b, "grub-legacy", bothConsoles+" quiet"))
+		ctx, m := bootStage(b, made.console, "quiet", vm.Disk{Path: disk})
 		line := m.Serial(0)
-		must(b, line.WaitScreen(ctx, showsAll(append(imagesShown, frameEnd)...)))
+		must(b, line.WaitScreen(ctx, showsAll(append(imagesShown, imagesFooter)...)))
 		settle(line)
-		before := len(line.Bytes())
-		must(b, line.Press("down"))
-		must(b, line.Wait(ctx, "marker=backup"))
+		start = float64(len(line.Bytes()))
+		move = carries(line, func() {
+			must(b, line.Press("down"))
+			must(b, line.Wait(ctx, "marker=backup"))
+		})
+
+		must(b, m.SendKey(ctx, "q"))
+		must(b, m.WaitVGA(ctx, "> back to the images"))
+		must(b, m.SendKey(ctx, "down"))
+		must(b, m.SendKey(ctx, "ret"))
+		must(b, m.WaitVGA(ctx, "/ #"))
 		settle(line)
-		move = float64(len(line.Bytes()) - before)
+		logLine = carries(line, func() {
+			must(b, m.SendText(ctx, "echo twenty-five-characters-xx >/dev/kmsg\n"))
+			must(b, line.Wait(ctx, "twenty-five-characters-xx"))
+		})
 		must(b, m.Close())
 	}
 	b.ReportMetric(start, "bytes-start")
 	b.ReportMetric(move, "bytes-move")
+	b.ReportMetric(logLine, "bytes-log-line")
 	b.ReportMetric(0, "ns/op")
+}
+
+// carries counts the bytes that the line carries because of what is done.
+func carries(line *vm.Serial, do func()) float64 {
+	before := len(line.Bytes())
+	do()
+	settle(line)
+	return float64(len(line.Bytes()) - before)
 }
 
 // settle waits until the line has been silent for a second: what a key press causes has then come.
