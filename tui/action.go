@@ -96,7 +96,7 @@ func (h *hub) boot(console, image string) {
 	h.stopVerifying()
 	h.state.Failure = nil
 	action := Action{Console: console, Image: image}
-	plan, err := bootRequest(h.state.Report, h.o.Kernel, console, image).Plan()
+	plan, err := boot.Request{Report: h.state.Report, Image: image, Consoles: h.o.Kernel, Operator: console}.Plan()
 	if err == nil && h.o.Machine == nil {
 		err = &ops.Error{Kind: ops.Refused, Op: "boot", Err: errors.New("this console shows, it does not boot")}
 	}
@@ -116,18 +116,6 @@ func (h *hub) boot(console, image string) {
 	})
 }
 
-// bootRequest asks for a boot as the console of that name would. A terminal that is no console of
-// the kernel has no say in where the next kernel speaks.
-func bootRequest(r *status.Report, kernel []kexec.Console, console, image string) boot.Request {
-	req := boot.Request{Report: r, Image: image, Consoles: kernel}
-	for _, c := range kernel {
-		if c.Name == console {
-			req.Operator = console
-		}
-	}
-	return req
-}
-
 // failed is the only way an action ends that we see: one that succeeds does not come back.
 func (h *hub) failed(a Action, err error) {
 	h.state.Action, h.stop = nil, nil
@@ -138,7 +126,22 @@ func (h *hub) failed(a Action, err error) {
 	}
 	h.state.Failure = &f
 	h.say("boot %s: %s", a.Image, f.Text)
+	if a.Console == "" && !errors.Is(err, context.Canceled) {
+		h.bootNext(a.Image)
+	}
 	h.verify()
+}
+
+// bootNext goes on with the automatic boot after an image that did not boot: nobody is there to
+// choose another. Each image is tried once.
+func (h *hub) bootNext(failed string) {
+	h.tried = append(h.tried, failed)
+	if img, _, ok := h.state.Report.Preferred(h.tried...); ok {
+		h.say("automatic boot: %s, as %s did not boot", imageName(img), failed)
+		failure := h.state.Failure
+		h.boot("", img.Name)
+		h.state.Failure = failure // why it is not the image that was wanted stays on the screens
+	}
 }
 
 func (h *hub) stopAction() {

@@ -50,7 +50,7 @@ func (s *bootScreen) tells() bool { return s.view.snap.Action != nil || s.failur
 
 func (s *bootScreen) plan() (boot.Plan, error) {
 	v := s.view
-	return bootRequest(v.snap.Report, v.kernel, v.console, s.image).Plan()
+	return boot.Request{Report: v.snap.Report, Image: s.image, Consoles: v.kernel, Operator: v.console}.Plan()
 }
 
 // Update takes the answer.

@@ -54,7 +54,7 @@ func (v *view) details(img status.Image, width int) []line {
 		return append(lines, plain("There is no image in this slot."))
 	}
 	lines = append(lines, labelled("arguments", dash(strings.Join(kexec.ParseArguments(img.Arguments), " ")), labelWidth, width)...)
-	plan, err := bootRequest(v.snap.Report, v.kernel, v.console, img.Name).Plan()
+	plan, err := boot.Request{Report: v.snap.Report, Image: img.Name, Consoles: v.kernel, Operator: v.console}.Plan()
 	head := "boots with"
 	if err != nil {
 		head = "would boot with"

@@ -61,6 +61,7 @@ type hub struct {
 	verifying context.CancelFunc
 	stop      context.CancelFunc // of the action
 	failures  int
+	tried     []string // images that the automatic boot could not boot
 	left      *Leave // somebody left while an action ran
 	err       error  // why the console cannot go on
 }

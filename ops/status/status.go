@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"slices"
 
 	"holdfast/flash"
 	"holdfast/kexec"
@@ -116,15 +117,16 @@ func (r *Report) Image(name string) (Image, bool) {
 }
 
 // Preferred is the image to boot when nobody chooses, and why: the slot GRUB's saved default names,
-// else active, else backup; the first of them that can boot. False when none can.
-func (r *Report) Preferred() (Image, string, bool) {
+// else active, else backup; the first of them that can boot and is none of those that were tried.
+// False when there is none.
+func (r *Report) Preferred(tried ...string) (Image, string, bool) {
 	choices := []struct{ name, why string }{
 		{r.Target.Default, "the boot default"},
 		{flash.Active, "the boot default names no image that can boot"},
 		{flash.Backup, "active cannot boot"},
 	}
 	for _, c := range choices {
-		if i, ok := r.Image(c.name); ok && i.Broken == "" {
+		if i, ok := r.Image(c.name); ok && i.Broken == "" && !slices.Contains(tried, c.name) {
 			return i, c.why, true
 		}
 	}
