@@ -8,6 +8,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 
 	"holdfast/kexec"
+	"holdfast/ops/boot"
 	"holdfast/ops/status"
 )
 

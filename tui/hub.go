@@ -62,8 +62,8 @@ type hub struct {
 	stop      context.CancelFunc // of the action
 	failures  int
 	tried     []string // images that the automatic boot could not boot
-	left      *Leave // somebody left while an action ran
-	err       error  // why the console cannot go on
+	left      *Leave   // somebody left while an action ran
+	err       error    // why the console cannot go on
 }
 
 func newHub(o Options) *hub {
