@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"holdfast/flash"
-	"holdfast/kexec"
 	"holdfast/ops"
 	"holdfast/ops/boot"
 	"holdfast/ops/status"
