@@ -14,8 +14,8 @@ import (
 type bootScreen struct {
 	view   *view
 	image  string
-	asked  bool // we sent the request
-	before int  // number of the last failure when we did
+	asked  *Snapshot // what was shown when we sent the request; nil: we did not
+	before int       // number of the last failure then
 	text   pager
 }
 
@@ -39,7 +39,7 @@ func (s *bootScreen) Keys() []key.Binding {
 // failure is how the boot that we asked for failed.
 func (s *bootScreen) failure() *Failure {
 	f := s.view.snap.Failure
-	if !s.asked || f == nil || f.Number <= s.before {
+	if s.asked == nil || f == nil || f.Number <= s.before {
 		return nil
 	}
 	return f
@@ -69,9 +69,11 @@ func (s *bootScreen) Update(k tea.KeyPressMsg) move {
 	return move{taken: s.text.Update(k, v.keys)}
 }
 
-// ready reports whether there is something to agree to and nobody is doing anything.
+// ready reports whether there is something to agree to and nobody is doing anything. A failure has to
+// be seen first: a stuck Enter key must not start the boot again.
 func (s *bootScreen) ready() bool {
-	if s.asked || s.view.snap.Report == nil || s.view.snap.Action != nil {
+	snap := s.view.snap
+	if s.asked == snap || s.failure() != nil || snap.Report == nil || snap.Action != nil {
 		return false
 	}
 	_, err := s.plan()
@@ -84,7 +86,7 @@ func (s *bootScreen) enter() move {
 	if !s.ready() {
 		return move{taken: true}
 	}
-	s.asked = true
+	s.asked = v.snap
 	if v.snap.Failure != nil {
 		s.before = v.snap.Failure.Number
 	}

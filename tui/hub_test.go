@@ -276,6 +276,29 @@ func TestAutobootTakesWhatCanBoot(t *testing.T) {
 	}
 }
 
+// TestAutobootGoesOn: the countdown may end before the hashes are known. The image that turns out
+// damaged is followed by the next, once, and the reason stays on the screen.
+func TestAutobootGoesOn(t *testing.T) {
+	b := newBench(t, time.Second)
+	fsys := wholeFlash()
+	fsys["system/active/kernel.img"].Data[3000] ^= 1
+	b.targets <- targetOf(fsys)
+	b.w.until(t, "the countdown", func(s *Snapshot) bool { return s.Countdown != nil })
+	b.ticks <- time.Time{} // nothing was painted, so nothing is hashed
+	if line := <-b.m.loads; !strings.Contains(line, "img=backup") {
+		t.Errorf("booted %q, want backup", line)
+	}
+	s := b.w.until(t, "the end of it", func(s *Snapshot) bool { return s.Failure != nil && s.Failure.Number == 2 && s.Action == nil })
+	if s.Failure.Action.Image != "backup" {
+		t.Errorf("the last failure is %+v", s.Failure)
+	}
+	select {
+	case line := <-b.m.loads:
+		t.Errorf("tried again: %q", line)
+	default:
+	}
+}
+
 func TestStopsTheCountdown(t *testing.T) {
 	b := newBench(t, 2*time.Second)
 	b.ready(t)

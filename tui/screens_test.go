@@ -164,3 +164,25 @@ func TestNothingBeforeTheSize(t *testing.T) {
 		t.Errorf("before the size is known the screen is %q, want nothing", got)
 	}
 }
+
+// TestBootAfterAnothersDismissal: our boot fails, somebody else puts the failure away, and the
+// question on our screen must still take an answer. While the failure shows, a stuck Enter does
+// nothing.
+func TestBootAfterAnothersDismissal(t *testing.T) {
+	state := plainState()
+	m, asked := newScreen(t, serial, state, 80, 24)
+	press(m, "b", "enter")
+	failed := *state
+	failed.Failure = &Failure{Number: 1, Action: Action{Console: serial.Name, Image: "active"}, Text: "no"}
+	feed(m, snapshotMsg{&failed})
+	before := len(*asked)
+	press(m, "enter")
+	if len(*asked) != before {
+		t.Errorf("Enter on a failure asked for %+v", (*asked)[before:])
+	}
+	feed(m, snapshotMsg{state})
+	press(m, "enter")
+	if len(*asked) != before+1 || (*asked)[before].kind != bootImage {
+		t.Errorf("after the dismissal Enter asked for %+v, want a boot", (*asked)[before:])
+	}
+}
