@@ -180,7 +180,8 @@ func TestBootAfterAnothersDismissal(t *testing.T) {
 	if len(*asked) != before {
 		t.Errorf("Enter on a failure asked for %+v", (*asked)[before:])
 	}
-	feed(m, snapshotMsg{state})
+	dismissed := *state
+	feed(m, snapshotMsg{&dismissed})
 	press(m, "enter")
 	if len(*asked) != before+1 || (*asked)[before].kind != bootImage {
 		t.Errorf("after the dismissal Enter asked for %+v, want a boot", (*asked)[before:])
