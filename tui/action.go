@@ -191,17 +191,21 @@ type machine struct {
 	crew consoles
 }
 
-// Release ends every program, gives every terminal back, and says on each what comes next: if the
-// next kernel shows nothing, this is what stands on the screen.
+// Release lets the machine itself be released, then ends every program, gives every terminal back,
+// and says on each what comes next: if the next kernel shows nothing, this is what stands on the
+// screen.
 func (m machine) Release(p boot.Plan) (func() error, error) {
+	restore, err := m.Machine.Release(p)
+	if err != nil {
+		return restore, err
+	}
 	m.crew.stop()
 	m.crew.print(farewell(p))
-	restore, err := m.Machine.Release(p)
 	return func() error {
 		err := restore()
 		m.crew.start()
 		return err
-	}, err
+	}, nil
 }
 
 func farewell(p boot.Plan) string {

@@ -209,7 +209,7 @@ func TestFailedJump(t *testing.T) {
 			t.Errorf("printed %q, want kernel and command line", rest)
 		}
 	}
-	if got, want := strings.Join(short, " "), "start stop print release jump restore start unload"; got != want {
+	if got, want := strings.Join(short, " "), "start release stop print jump restore start unload"; got != want {
 		t.Errorf("order %s, want %s", got, want)
 	}
 }

@@ -15,8 +15,8 @@ import (
 // Options is what the console works with.
 type Options struct {
 	Consoles []terminal.Console // at least one
-	// Machine boots. Before its Release every program is stopped, every terminal given back and the
-	// plan printed on every console; its restore starts the programs again.
+	// Machine boots. Between its Release and its Jump every program is stopped, every terminal given
+	// back and the plan printed on every console; after a jump that fails the programs start again.
 	Machine   boot.Machine
 	Kernel    []kexec.Console  // consoles of the running kernel
 	Targets   <-chan Target    // where the flash is; what comes later replaces what came before
