@@ -103,7 +103,6 @@ func (h *hub) boot(console, image string) {
 		h.failed(action, err)
 		return
 	}
-	action.Plan = plan.Lines()
 	h.state.Action = &action
 	h.say("boot %s, asked for by %s", imageName(plan.Image), action.who())
 	ctx, cancel := context.WithCancel(h.ctx)
@@ -212,7 +211,7 @@ func farewell(p boot.Plan) string {
 	var b strings.Builder
 	b.WriteString(terminal.Reset + terminal.Clear + "Holdfast hands the machine over.\r\n")
 	for _, l := range p.Lines() {
-		for _, r := range l {
+		for _, r := range l.String() {
 			b.WriteRune(clean(r, false))
 		}
 		b.WriteString("\r\n")

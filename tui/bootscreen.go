@@ -1,8 +1,6 @@
 package tui
 
 import (
-	"strings"
-
 	"charm.land/bubbles/v2/key"
 	tea "charm.land/bubbletea/v2"
 
@@ -126,17 +124,13 @@ func planLines(p boot.Plan, width int) []line {
 	if p.Image.Name == "" {
 		return nil
 	}
-	for _, text := range p.Lines() {
-		label, rest := "", text
-		if len(text) > 9 && text[7:9] == "  " {
-			label, rest = strings.TrimSpace(text[:9]), text[9:]
-		}
-		if label == "line" {
+	for _, l := range p.Lines() {
+		if l.Label == boot.CommandLineLabel {
 			lines = append(lines, plain("boots with"))
 			lines = append(lines, commandLine(p.CommandLine, width)...)
 			continue
 		}
-		lines = append(lines, labelled(label, rest, labelWidth, width)...)
+		lines = append(lines, labelled(l.Label, l.Text, labelWidth, width)...)
 	}
 	return lines
 }

@@ -30,7 +30,6 @@ type Countdown struct {
 type Action struct {
 	Console  string // who asked for it; "" is the countdown
 	Image    string
-	Plan     []string // in plain words; nil until it is made
 	Progress ops.Progress
 	Stopping bool // it was asked to stop
 }

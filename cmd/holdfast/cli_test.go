@@ -87,7 +87,7 @@ func TestBootPrint(t *testing.T) {
 	if code != 0 || errs != "" {
 		t.Fatalf("exit %d: %s", code, errs)
 	}
-	for _, want := range []string{"active, version 1.3.124", "6.1.0-56-appliance", "quiet acpi=off", "img=active single", "nothing is written"} {
+	for _, want := range []string{"active, version 1.3.124", "6.1.0-56-appliance", "quiet acpi=off", "img=active single", "writes   nothing"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("the plan does not say %q:\n%s", want, out)
 		}
