@@ -130,14 +130,14 @@ func newBench(t *testing.T, autoboot time.Duration) *bench {
 	b.m = &computer{w: w, loads: make(chan string, 10), fail: errors.New("the kernel said no")}
 	o.Machine, o.Targets, o.KernelLog, o.Autoboot = b.m, b.targets, b.log, autoboot
 	b.hub = newHub(o)
-	b.hub.crew = w
-	b.hub.after = func(time.Duration) <-chan time.Time { return b.ticks }
+	b.crew = w
+	b.after = func(time.Duration) <-chan time.Time { return b.ticks }
 	ctx, cancel := context.WithCancel(context.Background())
 	b.cancel = cancel
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		how, err := b.hub.run(ctx)
+		how, err := b.run(ctx)
 		b.how = how
 		b.end <- err
 	}()

@@ -125,7 +125,7 @@ func (s *session) show(ctx context.Context) (ending, error) {
 		tea.WithFilter(size.filter),
 	)
 	err = s.drive(inner, p, tty, &size)
-	tty.WriteLimited(s.console.Leave(), patience)
+	_ = tty.WriteLimited(s.console.Leave(), patience)
 	return s.why(ctx, inner, model, err)
 }
 

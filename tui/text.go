@@ -20,13 +20,6 @@ type line []span
 
 func plain(text string) line { return line{{text: text}} }
 
-func (l line) width() int {
-	n := 0
-	for _, s := range l {
-		n += utf8.RuneCountInString(s.text)
-	}
-	return n
-}
 
 // clean makes a rune one that takes a single cell and drives no terminal. Marks would join their
 // neighbour's cell, wide letters take two, and a serial terminal may know nothing but ASCII.

@@ -33,7 +33,7 @@ func RunShell(ctx context.Context, c Console, argv []string) error {
 	tty := os.NewFile(uintptr(fd), c.Path)
 	defer tty.Close()
 	if c.Width > 0 && c.Height > 0 {
-		unix.IoctlSetWinsize(fd, unix.TIOCSWINSZ, &unix.Winsize{Col: uint16(c.Width), Row: uint16(c.Height)})
+		_ = unix.IoctlSetWinsize(fd, unix.TIOCSWINSZ, &unix.Winsize{Col: uint16(c.Width), Row: uint16(c.Height)})
 	}
 
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)

@@ -38,7 +38,7 @@ func Open(c Console) (*Tty, error) {
 		t.file.Close()
 		return nil, fmt.Errorf("set up console %s: %w", c.Name, err)
 	}
-	t.control(func(fd int) error { return unix.IoctlSetInt(fd, unix.TCFLSH, unix.TCIFLUSH) })
+	_ = t.control(func(fd int) error { return unix.IoctlSetInt(fd, unix.TCFLSH, unix.TCIFLUSH) })
 	return t, nil
 }
 
@@ -127,7 +127,7 @@ func (t *Tty) WriteLimited(text string, limit time.Duration) error {
 		return os.ErrClosed
 	default:
 	}
-	t.file.SetWriteDeadline(time.Now().Add(limit))
+	_ = t.file.SetWriteDeadline(time.Now().Add(limit))
 	_, err := io.WriteString(t.file, text)
 	return err
 }
@@ -135,7 +135,7 @@ func (t *Tty) WriteLimited(text string, limit time.Duration) error {
 // Interrupt ends reads and writes that wait, and all later ones. It is called once.
 func (t *Tty) Interrupt() {
 	close(t.stop)
-	t.file.SetDeadline(time.Now())
+	_ = t.file.SetDeadline(time.Now())
 }
 
 // Size is the size of the console, and whether somebody said so or it is assumed.
@@ -160,7 +160,7 @@ func (t *Tty) Size() (width, height int, known bool) {
 
 // SetSize tells the kernel what was learnt of the size, for the programs that ask it.
 func (t *Tty) SetSize(width, height int) {
-	t.control(func(fd int) error {
+	_ = t.control(func(fd int) error {
 		return unix.IoctlSetWinsize(fd, unix.TIOCSWINSZ, &unix.Winsize{Col: uint16(width), Row: uint16(height)})
 	})
 }
@@ -202,7 +202,7 @@ func (t *Tty) drain(limit time.Duration) bool {
 // dropped: closing would wait for it, half a minute.
 func (t *Tty) Close() error {
 	if !t.drain(time.Second) {
-		t.control(func(fd int) error { return unix.IoctlSetInt(fd, unix.TCFLSH, unix.TCOFLUSH) })
+		_ = t.control(func(fd int) error { return unix.IoctlSetInt(fd, unix.TCFLSH, unix.TCOFLUSH) })
 	}
 	err := t.set(&t.saved)
 	if e := t.file.Close(); err == nil {
@@ -217,7 +217,7 @@ func Print(c Console, text string, limit time.Duration) error {
 	if err != nil {
 		return fmt.Errorf("open console %s: %w", c.Name, err)
 	}
-	t.file.SetWriteDeadline(time.Now().Add(limit))
+	_ = t.file.SetWriteDeadline(time.Now().Add(limit))
 	_, err = io.WriteString(t.file, text)
 	if !t.drain(limit) {
 		t.control(func(fd int) error { return unix.IoctlSetInt(fd, unix.TCFLSH, unix.TCOFLUSH) })
