@@ -20,7 +20,6 @@ type line []span
 
 func plain(text string) line { return line{{text: text}} }
 
-
 // clean makes a rune one that takes a single cell and drives no terminal. Marks would join their
 // neighbour's cell, wide letters take two, and a serial terminal may know nothing but ASCII.
 func clean(r rune, unicodes bool) rune {
