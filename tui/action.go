@@ -49,7 +49,7 @@ func (h *hub) startCountdown() {
 		return
 	}
 	if _, _, ok := h.state.Report.Preferred(); !ok {
-		h.say("no automatic boot: no image can boot")
+		h.noAutoboot()
 		return
 	}
 	h.state.Countdown = &Countdown{Left: int((h.o.Autoboot + time.Second - 1) / time.Second)}
@@ -61,7 +61,7 @@ func (h *hub) pauseCountdown() { h.state.Countdown, h.tick = nil, nil }
 
 // endCountdown ends it for good.
 func (h *hub) endCountdown(why string) {
-	if h.state.Countdown == nil {
+	if h.o.Autoboot <= 0 || h.counted {
 		return
 	}
 	h.pauseCountdown()
@@ -69,11 +69,22 @@ func (h *hub) endCountdown(why string) {
 	h.say("automatic boot: %s", why)
 }
 
+// noAutoboot ends the automatic boot before it began, and says so on every screen. Factory is for a
+// person to choose: it is older than anything the appliance ran since.
+func (h *hub) noAutoboot() {
+	h.counted = true
+	h.failures++
+	h.state.Failure = &Failure{Number: h.failures, Text: "no automatic boot: neither active nor backup can boot",
+		Hint: "choose an image, then b"}
+	h.say("%s", h.state.Failure.Text)
+}
+
 // second is one second of the countdown gone by.
 func (h *hub) second() {
 	img, why, ok := h.state.Report.Preferred()
 	if !ok {
-		h.endCountdown("no image can boot")
+		h.pauseCountdown()
+		h.noAutoboot()
 		return
 	}
 	c := *h.state.Countdown

@@ -108,7 +108,7 @@ func (s *bootScreen) View(width, height int) []line {
 	if err != nil {
 		reasons := labelledIn("refused", err.Error(), labelWidth, width, bad)
 		if hint := hintOf(err); hint != "" {
-			reasons = append(reasons, labelled("instead", hint, labelWidth, width)...)
+			reasons = append(reasons, labelled("hint", hint, labelWidth, width)...)
 		}
 		lines = append(append(reasons, nil), lines...)
 		question = []line{nil, {{"Esc goes back.", title}}}

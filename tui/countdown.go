@@ -15,7 +15,13 @@ type countdown struct {
 
 func (c *countdown) active() bool {
 	s := c.view.snap
-	return s.Countdown != nil || s.Action != nil && s.Action.Console == ""
+	return s.Countdown != nil || s.Action != nil && s.Action.Console == "" || c.announced()
+}
+
+// announced reports whether an automatic boot is to come when the flash is found.
+func (c *countdown) announced() bool {
+	s := c.view.snap
+	return s.Autoboot && s.Report == nil && s.Action == nil && s.Target.Problem == ""
 }
 
 // Update waits for Space and Enter.
@@ -25,7 +31,7 @@ func (c *countdown) Update(k tea.KeyPressMsg) move {
 	switch {
 	case !stop:
 		return move{}
-	case c.view.snap.Countdown != nil:
+	case c.view.snap.Countdown != nil, c.announced():
 		return move{ask: &request{kind: stopCountdown}}
 	}
 	return move{ask: &request{kind: stopAction}}
@@ -38,13 +44,15 @@ func (c *countdown) View(width, height int) []line {
 	if a := v.snap.Action; a != nil {
 		return append(v.progress(width), line{{how, title}})
 	}
-	n := v.snap.Countdown
 	lines := []line{v.theme.heading("automatic boot", width)}
-	text := fmt.Sprintf("Booting %s (%s)", n.Image, n.Why)
-	for _, l := range wrap(text, width) {
-		lines = append(lines, plain(l))
+	if n := v.snap.Countdown; n != nil {
+		for _, l := range wrap(fmt.Sprintf("Booting %s (%s)", n.Image, n.Why), width) {
+			lines = append(lines, plain(l))
+		}
+		lines = append(lines, plain(fmt.Sprintf("in %d s", n.Left)), nil)
+	} else {
+		lines = append(append(lines, v.absent(width)...), plain("The automatic boot begins when it is found."), nil)
 	}
-	lines = append(lines, plain(fmt.Sprintf("in %d s", n.Left)), nil)
 	for _, l := range wrap(how, width) {
 		lines = append(lines, line{{l, title}})
 	}

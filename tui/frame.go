@@ -10,9 +10,8 @@ import (
 // frame is the screen as lines: head, notice, body, foot.
 func (m *root) frame() []string {
 	v, w, h := m.view, m.width, m.height
-	if w < leastWidth || h < leastHeight {
-		text := fmt.Sprintf("Holdfast needs %dx%d, this is %dx%d", leastWidth, leastHeight, w, h)
-		return []string{v.theme.draw(plain(text), w)}
+	if m.tooSmall() {
+		return m.excuse()
 	}
 	notice := v.notice(w)
 	if b, ok := m.top().(*bootScreen); ok && b.tells() {
@@ -39,6 +38,18 @@ func (m *root) frame() []string {
 		out[i] = v.theme.draw(l, w)
 	}
 	return out
+}
+
+// excuse is the frame of a terminal on which nothing could be read whole. What matters most comes
+// first, as it is cut where the terminal ends.
+func (m *root) excuse() []string {
+	text := fmt.Sprintf("%dx%d is too small: Holdfast needs %dx%d. Ctrl-L asks for the size anew.", m.width, m.height, leastWidth, leastHeight)
+	lines := wrap(text, m.width)
+	lines = lines[:min(len(lines), m.height)]
+	for i, l := range lines {
+		lines[i] = m.view.theme.draw(plain(l), m.width)
+	}
+	return lines
 }
 
 // head names the program, the flash and, at the right, the console: with several in front of
@@ -74,7 +85,10 @@ func (v *view) news() (string, style) {
 	case s.Action != nil && s.Action.Console != v.console && s.Action.Console != "":
 		return fmt.Sprintf("%s boots %s: %s", s.Action.who(), s.Action.Image, percent(s.Action)), title
 	case s.Failure != nil:
-		text := fmt.Sprintf("%s did not boot: %s", s.Failure.Action.Image, s.Failure.Text)
+		text := s.Failure.Text
+		if s.Failure.Action.Image != "" {
+			text = s.Failure.Action.Image + " did not boot: " + text
+		}
 		if s.Failure.Hint != "" {
 			text += "; " + s.Failure.Hint
 		}
@@ -111,7 +125,7 @@ func percent(a *Action) string {
 func (v *view) foot(own []key.Binding, width int) line {
 	k := v.keys
 	var text string
-	for _, b := range append([]key.Binding{k.Boot, k.Logs, k.Help, k.Leave}, own...) {
+	for _, b := range append(append([]key.Binding{k.Boot, k.Logs, k.Help, k.Leave}, own...), k.Repaint) {
 		h := b.Help()
 		item := h.Key + " " + h.Desc
 		if text != "" {

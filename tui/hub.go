@@ -149,6 +149,7 @@ func (h *hub) publish() {
 		c.Image, c.Why = imageName(img), why
 		s.Countdown = &c
 	}
+	s.Autoboot = h.o.Autoboot > 0 && !h.counted
 	h.crew.show(&s)
 }
 

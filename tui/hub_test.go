@@ -299,6 +299,34 @@ func TestAutobootGoesOn(t *testing.T) {
 	}
 }
 
+// TestNoAutoboot: when neither image can boot, the screens say so, also when it turns out only while
+// the seconds are counted.
+func TestNoAutoboot(t *testing.T) {
+	b := newBench(t, time.Second)
+	fsys := wholeFlash()
+	fsys["system/active/kernel.img"].Data[3000] ^= 1
+	fsys["system/backup/kernel.img"].Data = nil
+	b.targets <- targetOf(fsys)
+	b.requests <- request{kind: painted}
+	b.w.until(t, "the damage", func(s *Snapshot) bool { return s.Report != nil && s.Report.Images[0].Broken != "" })
+	b.ticks <- time.Time{}
+	s := b.w.until(t, "the news", func(s *Snapshot) bool { return s.Failure != nil })
+	if s.Countdown != nil || s.Autoboot || !strings.Contains(s.Failure.Text, "no automatic boot") {
+		t.Errorf("countdown %+v, autoboot %v, failure %+v", s.Countdown, s.Autoboot, s.Failure)
+	}
+}
+
+// TestStopsBeforeTheFlashIsFound: the automatic boot can be stopped as soon as it is announced.
+func TestStopsBeforeTheFlashIsFound(t *testing.T) {
+	b := newBench(t, time.Second)
+	b.w.until(t, "the announcement", func(s *Snapshot) bool { return s.Autoboot })
+	b.requests <- request{kind: stopCountdown, console: "tty0"}
+	b.ready(t)
+	if s := b.w.until(t, "the report", func(s *Snapshot) bool { return s.Report != nil }); s.Countdown != nil || s.Autoboot {
+		t.Error("it counts down all the same")
+	}
+}
+
 func TestStopsTheCountdown(t *testing.T) {
 	b := newBench(t, 2*time.Second)
 	b.ready(t)

@@ -92,6 +92,7 @@ type root struct {
 	width, height int // 0 until the size is known
 	request       func(request)
 	probe         func(w, h int) // tells of a size that the terminal answered; nil: nobody asks
+	asking        bool           // it was asked and has not answered
 	wantShell     bool
 }
 
@@ -129,7 +130,7 @@ func (m *root) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 	case tea.KeyPressMsg:
 		return m, m.key(msg)
 	case probeMsg:
-		return m, tea.Raw(terminal.Probe)
+		return m, m.askSize()
 	case tea.CursorPositionMsg:
 		return m, m.answered(msg.X+1, msg.Y+1)
 	case tea.ColorProfileMsg, tea.EnvMsg:
@@ -148,14 +149,23 @@ func (m *root) begin() tea.Cmd {
 	return tea.Batch(cmd, tea.Tick(probeAfter, func(time.Time) tea.Msg { return probeMsg{} }))
 }
 
+// askSize asks the terminal for its size, where nobody else knows it.
+func (m *root) askSize() tea.Cmd {
+	if m.probe == nil {
+		return nil
+	}
+	m.asking = true
+	return tea.Raw(terminal.Probe)
+}
+
 // answered takes a terminal's answer to the question for its size.
 func (m *root) answered(width, height int) tea.Cmd {
 	m.countdown.armed = false
-	if m.probe == nil || !terminal.Believed(width, height) {
+	if !m.asking || !terminal.Believed(width, height) {
 		return nil
 	}
 	m.probe(width, height)
-	m.probe = nil
+	m.asking = false
 	if width == m.width && height == m.height {
 		return nil
 	}
@@ -175,18 +185,26 @@ func (m *root) top() screen { return m.stack[len(m.stack)-1] }
 func (m *root) key(k tea.KeyPressMsg) tea.Cmd {
 	if key.Matches(k, m.view.keys.Repaint) {
 		m.countdown.armed = false
-		return tea.ClearScreen
+		return tea.Batch(tea.ClearScreen, m.askSize())
 	}
 	if m.countdown.active() {
 		return m.follow(m.countdown.Update(k))
 	}
 	m.countdown.armed = false
+	if m.tooSmall() { // what cannot be read cannot be agreed to
+		if key.Matches(k, m.view.keys.Leave) && !m.view.stage {
+			return m.follow(m.global(k))
+		}
+		return nil
+	}
 	mv := m.top().Update(k)
 	if !mv.taken {
 		mv = m.global(k)
 	}
 	return m.follow(mv)
 }
+
+func (m *root) tooSmall() bool { return m.width < leastWidth || m.height < leastHeight }
 
 func (m *root) global(k tea.KeyPressMsg) move {
 	v := m.view

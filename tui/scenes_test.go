@@ -79,6 +79,14 @@ func scenes() []scene {
 		{"leave", serial, plainState, []string{"q"}},
 		{"leave-asks", serial, plainState, []string{"q", "down", "down", "enter"}},
 		{"countdown", serial, counting, nil},
+		{"announced", serial, func() *Snapshot {
+			return &Snapshot{Target: Target{Searching: true}, Autoboot: true}
+		}, nil},
+		{"no-autoboot", serial, func() *Snapshot {
+			s := brokenState()
+			s.Failure = &Failure{Number: 1, Text: "no automatic boot: neither active nor backup can boot", Hint: "choose an image, then b"}
+			return s
+		}, nil},
 		{"autoboot", serial, func() *Snapshot { return acting("") }, nil},
 		{"searching", serial, func() *Snapshot { return &Snapshot{Target: Target{Searching: true}} }, nil},
 		{"notice", serial, func() *Snapshot {

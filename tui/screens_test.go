@@ -187,3 +187,28 @@ func TestBootAfterAnothersDismissal(t *testing.T) {
 		t.Errorf("after the dismissal Enter asked for %+v, want a boot", (*asked)[before:])
 	}
 }
+
+// TestTooSmallAgreesToNothing: on a terminal too small for a plan no plan is agreed to.
+func TestTooSmallAgreesToNothing(t *testing.T) {
+	for _, size := range [][2]int{{30, 8}, {39, 24}, {80, 11}} {
+		m, asked := newScreen(t, serial, plainState(), size[0], size[1])
+		press(m, "b", "enter", "q", "enter", "y")
+		if len(*asked) != 0 || len(m.stack) != 1 {
+			t.Errorf("%v: asked for %+v, %d screens", size, *asked, len(m.stack))
+		}
+	}
+}
+
+// TestSizeIsAskedAnew: Ctrl-L asks the terminal again, and only an answer that was asked for counts.
+func TestSizeIsAskedAnew(t *testing.T) {
+	m, _ := newScreen(t, serial, plainState(), 80, 24)
+	var told [][2]int
+	m.probe = func(w, h int) { told = append(told, [2]int{w, h}) }
+	feed(m, tea.CursorPositionMsg{X: 99, Y: 29}) // noise
+	press(m, "ctrl+l")
+	feed(m, tea.CursorPositionMsg{X: 99, Y: 29})
+	feed(m, tea.CursorPositionMsg{X: 131, Y: 42}) // noise
+	if len(told) != 1 || told[0] != [2]int{100, 30} {
+		t.Errorf("sizes %v, want 100x30 once", told)
+	}
+}

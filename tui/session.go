@@ -124,6 +124,9 @@ func (s *session) show(ctx context.Context) (ending, error) {
 		tea.WithoutSignalHandler(),
 		tea.WithFilter(size.filter),
 	)
+	if s.options.Stage { // whatever GRUB, a kernel or a cut connection left the terminal in
+		_ = tty.WriteLimited(terminal.Reset, patience)
+	}
 	err = s.drive(inner, p, tty, &size)
 	_ = tty.WriteLimited(s.console.Leave(), patience)
 	return s.why(ctx, inner, model, err)

@@ -15,6 +15,7 @@ type Snapshot struct {
 	Log       []logs.Line    // the kernel's and our own, oldest first
 	LogFirst  int            // how many older ones were dropped
 	Countdown *Countdown     // of the automatic boot; nil: none runs
+	Autoboot  bool           // an automatic boot is to come, once the flash is found
 	Action    *Action        // what is being done; nil: nothing
 	Failure   *Failure       // how the last action failed; nil when it did not
 }

@@ -83,10 +83,23 @@ func (r Request) Plan() (Plan, error) {
 // refuse says why an image is not booted and which one can be.
 func refuse(r *status.Report, img status.Image) error {
 	e := fail(ops.Invalid, img.Name, errors.New(img.Broken))
-	if other, _, ok := r.Preferred(); ok && other.Name != img.Name {
-		e.Hint = "boot " + other.Name + " instead"
+	if other, ok := another(r); ok {
+		e.Hint = "boot " + other + " instead"
 	}
 	return e
+}
+
+// another is an image to boot instead: the preferred one, or else any that can boot.
+func another(r *status.Report) (string, bool) {
+	if img, _, ok := r.Preferred(); ok {
+		return img.Name, true
+	}
+	for _, img := range r.Images {
+		if img.Broken == "" {
+			return img.Name, true
+		}
+	}
+	return "", false
 }
 
 func warnings(p Plan) []string {

@@ -17,7 +17,10 @@ func (l Line) String() string { return fmt.Sprintf("%-8s %s", l.Label, l.Text) }
 // Lines is the plan in plain words, as the confirm screen and --print show it.
 func (p Plan) Lines() []Line {
 	i := p.Image
-	lines := []Line{{"boot", p.name()}, {"kernel", i.Kernel + p.version()}}
+	lines := []Line{{"boot", p.name()}}
+	if i.Kernel != "" {
+		lines = append(lines, Line{"kernel", i.Kernel + p.version()})
+	}
 	if i.Initrd != "" {
 		lines = append(lines, Line{"initrd", i.Initrd})
 	}

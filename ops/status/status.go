@@ -83,7 +83,13 @@ func look(fsys fs.FS, img flash.Image, staged bool) Image {
 // fail marks the image as one that cannot boot. The problems are copied first: they are shared with
 // the report this image comes from.
 func (i *Image) fail(problems ...string) {
-	i.Problems = append(append([]string(nil), i.Problems...), problems...)
+	all := append([]string(nil), i.Problems...)
+	for _, p := range problems {
+		if !slices.Contains(all, p) {
+			all = append(all, p)
+		}
+	}
+	i.Problems = all
 	if i.Broken == "" && len(problems) > 0 {
 		i.Broken = problems[0]
 	}
@@ -120,9 +126,13 @@ func (r *Report) Image(name string) (Image, bool) {
 // else active, else backup; the first of them that can boot and is none of those that were tried.
 // False when there is none.
 func (r *Report) Preferred(tried ...string) (Image, string, bool) {
+	instead := "no image is the boot default"
+	if r.Target.Default != "" {
+		instead = "the boot default, " + r.Target.Default + ", cannot boot"
+	}
 	choices := []struct{ name, why string }{
 		{r.Target.Default, "the boot default"},
-		{flash.Active, "the boot default names no image that can boot"},
+		{flash.Active, instead},
 		{flash.Backup, "active cannot boot"},
 	}
 	for _, c := range choices {

@@ -13,8 +13,9 @@ const Reset = "\x1b[r\x1b[m\x1b[?7h\x1b[4l\x1b[?25h\x1b(B\x0f"
 const Clear = "\x1b[H\x1b[2J"
 
 // Probe asks a terminal for its size without changing what it shows: the cursor goes as far as it
-// can, tells where it is, and comes back. The answer is a cursor position report.
-const Probe = "\x1b7\x1b[r\x1b[999;999H\x1b[6n\x1b8"
+// can, tells where it is, and comes back. The answer is a cursor position report. The scroll region
+// is none of its business: a position counts from the screen's corner whatever the region is.
+const Probe = "\x1b7\x1b[999;999H\x1b[6n\x1b8"
 
 // Believed reports whether an answer to Probe can be a size.
 func Believed(width, height int) bool { return believed(width, height) }
