@@ -104,9 +104,9 @@ func isDir(fsys fs.FS, name string) bool {
 
 func (f *Flash) readStaged(fsys fs.FS) {
 	dir := f.Layout.Images()
-	entries, err := fs.ReadDir(fsys, dir)
+	entries, err := readDir(fsys, dir)
 	if err != nil {
-		f.problem("%s: %v", dir, err)
+		f.problem("%s: %v", dir, cause(err))
 	}
 	for _, e := range entries {
 		name := e.Name()
@@ -137,7 +137,7 @@ func (f *Flash) readConfigs(fsys fs.FS) {
 		case err == nil && info.Mode().IsRegular():
 			c.Present, c.Size = true, info.Size()
 		case err == nil:
-			f.problem("cfg/config.%s: not a regular file", name)
+			f.problem("cfg/config.%s: %v", name, errNotRegular)
 		case !errors.Is(err, fs.ErrNotExist):
 			f.problem("cfg/config.%s: %v", name, cause(err))
 		}

@@ -103,7 +103,7 @@ func parseSum(line string, size int) (Sum, error) {
 func (i *Image) readManifest(fsys fs.FS) {
 	for a := range algorithms {
 		member := algorithms[a].file
-		f, err := fsys.Open(path.Join(i.Dir, member))
+		f, err := OpenRegular(fsys, path.Join(i.Dir, member))
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}

@@ -74,7 +74,7 @@ func (v *verifier) problem(format string, args ...any) {
 }
 
 func (v *verifier) check(s Sum) {
-	f, err := v.fsys.Open(path.Join(v.image.Dir, s.Name))
+	f, err := OpenRegular(v.fsys, path.Join(v.image.Dir, s.Name))
 	if err != nil {
 		v.problem("%s: %v", s.Name, missing(err))
 		return

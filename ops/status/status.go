@@ -90,7 +90,7 @@ func (i *Image) fail(problems ...string) {
 }
 
 func readHeader(fsys fs.FS, name string) (kexec.Header, error) {
-	f, err := fsys.Open(name)
+	f, err := flash.OpenRegular(fsys, name)
 	if err != nil {
 		return kexec.Header{}, err
 	}

@@ -73,7 +73,7 @@ func (i Info) Target() (status.Target, bool) {
 		return status.Target{}, false
 	}
 	return status.Target{
-		FS:     rooted(i.Flash.Dir),
+		FS:     Directory(i.Flash.Dir),
 		Name:   i.Flash.Device,
 		Type:   i.Flash.Type,
 		Access: i.Flash.Access,

@@ -179,6 +179,22 @@ func TestRooted(t *testing.T) {
 	if info, err := fs.Stat(rooted(dir), "fifo"); err != nil || info.Mode().IsRegular() {
 		t.Errorf("Stat of a FIFO = %v, %v", info, err)
 	}
+	opened := make(chan error, 1)
+	go func() {
+		f, err := rooted(dir).Open("fifo")
+		if err == nil {
+			err = f.Close()
+		}
+		opened <- err
+	}()
+	select {
+	case err := <-opened:
+		if err != nil {
+			t.Errorf("Open of a FIFO: %v", err)
+		}
+	case <-time.After(20 * time.Second):
+		t.Fatal("Open waits for the writer of a FIFO")
+	}
 	if f, err := rooted(dir).Open("system/active/kernel.ver"); err != nil {
 		t.Error(err)
 	} else if _, ok := f.(*os.File); !ok {
