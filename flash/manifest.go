@@ -107,12 +107,10 @@ func (i *Image) readManifest(fsys fs.FS) {
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
-		if err != nil {
-			i.problem("%s: %v", member, cause(err))
-			return
+		if err == nil {
+			i.Manifest, err = ParseManifest(f, Algorithm(a))
+			f.Close()
 		}
-		i.Manifest, err = ParseManifest(f, Algorithm(a))
-		f.Close()
 		if err != nil {
 			i.problem("%s: %v", member, cause(err))
 			i.brokenManifest = true

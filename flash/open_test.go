@@ -111,7 +111,7 @@ func TestSpecialSlot(t *testing.T) {
 // TestVerifySpecialFiles hashes an image whose manifest lists what is no file, or is none itself.
 func TestVerifySpecialFiles(t *testing.T) {
 	for _, special := range specials {
-		for _, name := range []string{"kernel.img", "kernel.ver"} {
+		for _, name := range []string{"kernel.img", "kernel.ver", "SHA256SUMS"} {
 			t.Run(special.name+" for "+name, func(t *testing.T) {
 				f, dir := readWith(t, special.put, "system/active/"+name)
 				inTime(t, "Verify", func() {

@@ -46,7 +46,8 @@ func (i Image) Verify(ctx context.Context, fsys fs.FS, progress func(done int64)
 		v.check(s)
 	}
 	for _, member := range decisive {
-		if _, err := fs.Stat(fsys, path.Join(i.Dir, member)); err == nil && !listed[member] {
+		_, err := fs.Stat(fsys, path.Join(i.Dir, member))
+		if !listed[member] && !errors.Is(err, fs.ErrNotExist) {
 			v.problem("%s: not in %s", member, algorithms[i.Manifest.Algorithm].file)
 		}
 	}

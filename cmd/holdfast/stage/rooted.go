@@ -33,7 +33,6 @@ func (r rooted) Stat(name string) (fs.FileInfo, error) {
 	return in(r, func(root *os.Root) (fs.FileInfo, error) { return fs.Stat(root.FS(), name) })
 }
 
-
 func in[T any](r rooted, look func(*os.Root) (T, error)) (T, error) {
 	root, err := os.OpenRoot(string(r))
 	if err != nil {
