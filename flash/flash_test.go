@@ -146,6 +146,37 @@ func TestVersionIsPrintable(t *testing.T) {
 	}
 }
 
+// TestNamesArePrintable: what lies on a flash chooses its names, and they go to screens and onto
+// kernel command lines.
+func TestNamesArePrintable(t *testing.T) {
+	m := whole("system")
+	for _, name := range []string{"\x1b[2J", "1 single", "1\n2", "1\"", "\u202e1", "\xff", "caf\u00e9"} {
+		m["system/"+name+"/kernel.img"] = file("kernel")
+	}
+	f, err := Read(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(f.Staged) != 1 || f.Staged[0].Name != "1.3.125" {
+		t.Errorf("staged %+v, want only 1.3.125", f.Staged)
+	}
+	want := []string{`system: "1 single": not a name for a version`, `system: "1\"": not a name for a version`, `system: "1\n2": not a name for a version`,
+		`system: "\x1b[2J": not a name for a version`}
+	for _, w := range want {
+		if !slices.ContainsFunc(f.Problems, func(p string) bool { return strings.HasPrefix(p, w) }) {
+			t.Errorf("problems %q lack %q", f.Problems, w)
+		}
+	}
+	if len(f.Problems) != 7 {
+		t.Errorf("problems %q, want 7", f.Problems)
+	}
+	for _, p := range append(f.Problems, shown("\x1b]0;x\x07"), shown("kernel.img")) {
+		if strings.ContainsFunc(p, func(r rune) bool { return r < ' ' || r > '~' }) {
+			t.Errorf("problem %q is not for a screen", p)
+		}
+	}
+}
+
 func TestEmptySlotIsNoProblem(t *testing.T) {
 	m := whole("system")
 	m["system/backup"] = &fstest.MapFile{Mode: fs.ModeDir}

@@ -67,7 +67,7 @@ func (i *Image) measure(entries []fs.DirEntry) {
 		i.Present = true
 		info, err := e.Info()
 		if err != nil {
-			i.problem("%s: %v", e.Name(), cause(err))
+			i.problem("%s: %v", shown(e.Name()), cause(err))
 			continue
 		}
 		if info.Mode().IsRegular() {
