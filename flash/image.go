@@ -32,10 +32,6 @@ type Image struct {
 	brokenManifest bool // there is a manifest, but it cannot be read
 }
 
-// Bootable reports whether the image has what a boot needs at the least. Whether its kernel is one
-// is for the kexec package to say.
-func (i Image) Bootable() bool { return i.Present && i.Kernel != "" }
-
 // readImage reads the image in the directory of the given name.
 func readImage(fsys fs.FS, layout Layout, name string) Image {
 	img := Image{Name: name, Dir: path.Join(layout.Images(), name)}
