@@ -3,21 +3,17 @@ package stage
 import (
 	"context"
 	"errors"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"reflect"
 	"slices"
-	"strings"
 	"sync"
 	"syscall"
 	"testing"
 	"testing/fstest"
 	"testing/synctest"
 	"time"
-
-	"github.com/creack/pty"
 )
 
 var full = Info{
@@ -199,33 +195,5 @@ func TestRooted(t *testing.T) {
 		t.Error(err)
 	} else if _, ok := f.(*os.File); !ok {
 		t.Errorf("Open gives a %T, which the kernel cannot load from", f)
-	}
-}
-
-// TestShell: the shell has the terminal to itself, and its status is nobody's business.
-func TestShell(t *testing.T) {
-	master, tty, err := pty.Open()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer master.Close()
-	defer tty.Close()
-	go io.WriteString(master, "tty; exit 3\n")
-	out := make(chan string)
-	go func() {
-		var all []byte
-		for buf := make([]byte, 1024); !strings.Contains(string(all), tty.Name()); {
-			n, err := master.Read(buf)
-			if all = append(all, buf[:n]...); err != nil {
-				break
-			}
-		}
-		out <- string(all)
-	}()
-	if err := Shell(strings.TrimPrefix(tty.Name(), "/dev/")); err != nil {
-		t.Errorf("Shell: %v", err)
-	}
-	if got := <-out; !strings.Contains(got, tty.Name()) {
-		t.Errorf("the terminal got %q, without %s", got, tty.Name())
 	}
 }
