@@ -160,17 +160,6 @@ func TestDecide(t *testing.T) {
 	}
 }
 
-func TestParseModules(t *testing.T) {
-	const list = "# in load order\n\n/lib/modules/a.ko\n  /lib/modules/b.ko  # twice is fine\n/lib/modules/b.ko\r\nc.ko\n../d.ko\n"
-	paths, errs := parseModules(strings.NewReader(list))
-	if want := []string{"/lib/modules/a.ko", "/lib/modules/b.ko", "/lib/modules/b.ko"}; !slices.Equal(paths, want) {
-		t.Errorf("paths %q, want %q", paths, want)
-	}
-	if got, want := fmt.Sprint(errs), `[module list, line 6: "c.ko" is no absolute path module list, line 7: "../d.ko" is no absolute path]`; got != want {
-		t.Errorf("errors %s, want %s", got, want)
-	}
-}
-
 func TestLoadModules(t *testing.T) {
 	list := filepath.Join(t.TempDir(), "modules")
 	var loaded []string

@@ -16,7 +16,6 @@ const (
 	InfoFile   = RunDir + "/stage.json"  // Info, by PID 1
 	ConsoleLog = RunDir + "/console.log" // standard error of the full-screen console
 	CrashLog   = ConsoleLog + ".1"       // the same of its last crash
-	Modules    = "/etc/holdfast/modules" // kernel modules to load, a path a line, in order
 	ActiveFile = "/sys/class/tty/console/active"
 )
 
