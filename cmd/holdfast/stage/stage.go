@@ -61,7 +61,7 @@ type Info struct {
 	Candidates []Volume `json:"candidates,omitempty"`
 	Printk     string   `json:"printk,omitempty"`  // /proc/sys/kernel/printk before it was quieted
 	Modules    []string `json:"modules,omitempty"` // what went wrong with modules, a line each
-	Notice     string   `json:"notice,omitempty"`  // what the operator must know of PID 1's own doing
+	Notice     string   `json:"notice,omitempty"`  // what must be seen on every screen, in one line
 	Mounts     []Mount  `json:"mounts,omitempty"`  // in the order of mounting
 }
 

@@ -23,7 +23,7 @@ func main() {
 	switch args := strings.Join(os.Args[1:], " "); {
 	case os.Getpid() == 1:
 		pid1.Run("test")
-	case args == "console --stage":
+	case strings.HasPrefix(args, "console --stage"):
 		console()
 	case strings.HasPrefix(args, "console --plain --tty "):
 		os.Exit(pid1.Menu(context.Background(), os.Stdin, os.Stdout, os.Args[4], "test"))
@@ -38,11 +38,11 @@ func console() {
 		panic(err)
 	}
 	say := func(format string, args ...any) { fmt.Fprintf(line, format+"\n", args...) }
-	say("CONSOLE up, session leader %v", syscall.Getpid() == must(syscall.Getpgid(0)))
+	say("CONSOLE up, session leader %v, arguments %q", syscall.Getpid() == must(syscall.Getpgid(0)), os.Args[1:])
 	go func() {
 		for i := range stage.Watch(context.Background()) {
-			say("STATE %s flash=%s,%s,%s boot=%s,%s word=%s modules=%q problem=%q",
-				i.State, i.Flash.Device, i.Flash.Type, i.Flash.Dir, i.Boot.Device, i.Boot.Dir, i.Word, i.Modules, i.Problem)
+			say("STATE %s flash=%s,%s,%s boot=%s,%s word=%s modules=%q problem=%q notice=%q",
+				i.State, i.Flash.Device, i.Flash.Type, i.Flash.Dir, i.Boot.Device, i.Boot.Dir, i.Word, i.Modules, i.Problem, i.Notice)
 		}
 	}()
 	lines := bufio.NewScanner(line)
