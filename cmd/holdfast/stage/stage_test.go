@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"slices"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -147,6 +148,33 @@ func TestTarget(t *testing.T) {
 	}
 	if _, ok := (Info{State: Several, Flash: full.Flash}).Target(); ok {
 		t.Error("a target though no flash was found")
+	}
+}
+
+// TestSyncIsBounded: a disk that does not answer keeps nobody.
+func TestSyncIsBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		answers := make(chan struct{})
+		start := time.Now()
+		if err := within(syncFor, func() { <-answers }); err == nil || time.Since(start) != syncFor {
+			t.Errorf("a sync without end: %v after %v, want an error after %v", err, time.Since(start), syncFor)
+		}
+		close(answers)
+		if err := within(syncFor, func() {}); err != nil {
+			t.Errorf("a sync at once: %v", err)
+		}
+	})
+}
+
+// TestRemount: what cannot be mounted again is told.
+func TestRemount(t *testing.T) {
+	dir := t.TempDir()
+	err := remount([]Mount{{Device: "/dev/no-such-disk", Dir: filepath.Join(dir, "flash"), Type: "ext4"}})
+	if want := "not mounted again: mount no-such-disk on " + dir + "/flash: "; err == nil || !strings.HasPrefix(err.Error(), want) {
+		t.Errorf("remount of a disk that is gone: %v, want %q", err, want)
+	}
+	if err := remount(nil); err != nil {
+		t.Errorf("remount of nothing: %v", err)
 	}
 }
 
