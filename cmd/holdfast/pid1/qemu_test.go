@@ -277,6 +277,8 @@ func TestStageLeavesTheDiskAlone(t *testing.T) {
 		line.Type("exit\r"),
 		control.Expect(ctx, "STATE found flash=sda2,ext4,/flash boot=sda1,/boot word="+word+
 			` modules=[] problem="" notice="the flash was not unmounted cleanly"`),
+		control.Type("deaf\r"), // what does not end by itself does not keep the machine
+		control.Expect(ctx, "DEAF <nil>"),
 		m.SendKey(ctx, "ctrl-alt-delete"),
 		m.Wait(ctx),
 	} {

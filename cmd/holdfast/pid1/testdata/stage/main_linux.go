@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"runtime"
 	"strconv"
@@ -61,6 +62,8 @@ func console() {
 			say("SENT %d %v", n, syscall.Kill(1, syscall.Signal(n)))
 		case "orphans":
 			orphans(say)
+		case "deaf":
+			deaf(say)
 		case "release":
 			release(say)
 		case "cat":
@@ -68,6 +71,13 @@ func console() {
 			say("FILE %q %v", b, err)
 		}
 	}
+}
+
+// deaf does not heed that it shall end, nor does its child, which is on the flash.
+func deaf(say func(string, ...any)) {
+	signal.Ignore(syscall.SIGTERM, syscall.SIGHUP)
+	_, err := os.StartProcess("/bin/busybox", []string{"sleep", "1000"}, &os.ProcAttr{Dir: stage.FlashDir})
+	say("DEAF %v", err)
 }
 
 // orphans leaves processes to PID 1 and waits until nothing is left of them, not even a zombie.
