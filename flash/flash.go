@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"strconv"
 	"strings"
 )
 
@@ -104,9 +105,9 @@ func isDir(fsys fs.FS, name string) bool {
 
 func (f *Flash) readStaged(fsys fs.FS) {
 	dir := f.Layout.Images()
-	entries, err := fs.ReadDir(fsys, dir)
+	entries, err := readDir(fsys, dir)
 	if err != nil {
-		f.problem("%s: %v", dir, err)
+		f.problem("%s: %v", dir, cause(err))
 	}
 	for _, e := range entries {
 		name := e.Name()
@@ -114,10 +115,31 @@ func (f *Flash) readStaged(fsys fs.FS) {
 		case isSlot(name), strings.HasPrefix(name, "."), name == "lost+found":
 		case working[name]:
 			f.problem("%s: left by an operation that did not finish", path.Join(dir, name))
+		case e.IsDir() && !isWord(name):
+			f.problem("%s: %s: not a name for a version", dir, shown(name))
 		case e.IsDir():
 			f.Staged = append(f.Staged, readImage(fsys, f.Layout, name))
 		}
 	}
+}
+
+// isWord reports whether a name can stand as img=NAME on a kernel's command line and on any screen:
+// in printable ASCII, without white space and quotes.
+func isWord(name string) bool {
+	for _, c := range []byte(name) {
+		if c <= ' ' || c > '~' || c == '"' {
+			return false
+		}
+	}
+	return true
+}
+
+// shown is a name as a screen may have it.
+func shown(name string) string {
+	if isWord(name) {
+		return name
+	}
+	return strconv.QuoteToASCII(name)
 }
 
 func isSlot(name string) bool {
@@ -137,7 +159,7 @@ func (f *Flash) readConfigs(fsys fs.FS) {
 		case err == nil && info.Mode().IsRegular():
 			c.Present, c.Size = true, info.Size()
 		case err == nil:
-			f.problem("cfg/config.%s: not a regular file", name)
+			f.problem("cfg/config.%s: %v", name, errNotRegular)
 		case !errors.Is(err, fs.ErrNotExist):
 			f.problem("cfg/config.%s: %v", name, cause(err))
 		}

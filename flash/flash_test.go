@@ -44,8 +44,8 @@ func TestReadWhole(t *testing.T) {
 		var versions []string
 		for _, i := range append(slices.Clone(f.Slots), f.Staged...) {
 			versions = append(versions, i.Name+" "+i.Version)
-			if len(i.Problems) != 0 || !i.Bootable() {
-				t.Errorf("%v: %s has problems %q, bootable %v", layout, i.Name, i.Problems, i.Bootable())
+			if len(i.Problems) != 0 || i.Kernel == "" {
+				t.Errorf("%v: %s has problems %q, kernel %q", layout, i.Name, i.Problems, i.Kernel)
 			}
 		}
 		want := []string{"active 1.3.124", "backup 1.3.123", "factory 1.0.0", "1.3.125 1.3.125"}
@@ -143,6 +143,37 @@ func TestVersionIsPrintable(t *testing.T) {
 	}
 	if got, want := f.Slots[0].Version, "1.3[2J.4"; got != want {
 		t.Errorf("Version = %q, want %q", got, want)
+	}
+}
+
+// TestNamesArePrintable: what lies on a flash chooses its names, and they go to screens and onto
+// kernel command lines.
+func TestNamesArePrintable(t *testing.T) {
+	m := whole("system")
+	for _, name := range []string{"\x1b[2J", "1 single", "1\n2", "1\"", "\u202e1", "\xff", "caf\u00e9"} {
+		m["system/"+name+"/kernel.img"] = file("kernel")
+	}
+	f, err := Read(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(f.Staged) != 1 || f.Staged[0].Name != "1.3.125" {
+		t.Errorf("staged %+v, want only 1.3.125", f.Staged)
+	}
+	want := []string{`system: "1 single": not a name for a version`, `system: "1\"": not a name for a version`, `system: "1\n2": not a name for a version`,
+		`system: "\x1b[2J": not a name for a version`}
+	for _, w := range want {
+		if !slices.ContainsFunc(f.Problems, func(p string) bool { return strings.HasPrefix(p, w) }) {
+			t.Errorf("problems %q lack %q", f.Problems, w)
+		}
+	}
+	if len(f.Problems) != 7 {
+		t.Errorf("problems %q, want 7", f.Problems)
+	}
+	for _, p := range append(f.Problems, shown("\x1b]0;x\x07"), shown("kernel.img")) {
+		if strings.ContainsFunc(p, func(r rune) bool { return r < ' ' || r > '~' }) {
+			t.Errorf("problem %q is not for a screen", p)
+		}
 	}
 }
 

@@ -32,20 +32,19 @@ type Image struct {
 	brokenManifest bool // there is a manifest, but it cannot be read
 }
 
-// Bootable reports whether the image has what a boot needs at the least. Whether its kernel is one
-// is for the kexec package to say.
-func (i Image) Bootable() bool { return i.Present && i.Kernel != "" }
-
 // readImage reads the image in the directory of the given name.
 func readImage(fsys fs.FS, layout Layout, name string) Image {
 	img := Image{Name: name, Dir: path.Join(layout.Images(), name)}
-	entries, err := fs.ReadDir(fsys, img.Dir)
+	entries, err := readDir(fsys, img.Dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return img
 	}
 	if err != nil {
 		img.Present = true
 		img.problem("%s: %v", img.Dir, cause(err))
+		if entries == nil {
+			return img // of what is in it, one would say the same
+		}
 	}
 	img.measure(entries)
 	if !img.Present {
@@ -64,7 +63,7 @@ func (i *Image) measure(entries []fs.DirEntry) {
 		i.Present = true
 		info, err := e.Info()
 		if err != nil {
-			i.problem("%s: %v", e.Name(), cause(err))
+			i.problem("%s: %v", shown(e.Name()), cause(err))
 			continue
 		}
 		if info.Mode().IsRegular() {
@@ -86,7 +85,7 @@ func (i *Image) regular(fsys fs.FS, member string, needed bool) string {
 	case err != nil:
 		i.problem("%s: %v", member, cause(err))
 	case !info.Mode().IsRegular():
-		i.problem("%s: not a regular file", member)
+		i.problem("%s: %v", member, errNotRegular)
 	case info.Size() == 0:
 		i.problem("%s: empty", member)
 	default:
@@ -97,6 +96,7 @@ func (i *Image) regular(fsys fs.FS, member string, needed bool) string {
 
 // version is the first line of kernel.ver, or of system.ver as Formilux named it.
 func (i *Image) version(fsys fs.FS) string {
+	before := len(i.Problems)
 	for _, member := range []string{"kernel.ver", "system.ver"} {
 		text := i.text(fsys, member, maxVersion)
 		line, rest, _ := strings.Cut(strings.TrimSpace(text), "\n")
@@ -108,7 +108,9 @@ func (i *Image) version(fsys fs.FS) string {
 		}
 		return line
 	}
-	i.problem("kernel.ver: missing")
+	if len(i.Problems) == before { // there is none, not even a broken one
+		i.problem("kernel.ver: missing")
+	}
 	return ""
 }
 
@@ -126,7 +128,7 @@ func (i *Image) problem(format string, args ...any) {
 }
 
 func readText(fsys fs.FS, name string, limit int64) (string, error) {
-	f, err := fsys.Open(name)
+	f, err := OpenRegular(fsys, name)
 	if err != nil {
 		return "", err
 	}

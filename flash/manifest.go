@@ -103,16 +103,14 @@ func parseSum(line string, size int) (Sum, error) {
 func (i *Image) readManifest(fsys fs.FS) {
 	for a := range algorithms {
 		member := algorithms[a].file
-		f, err := fsys.Open(path.Join(i.Dir, member))
+		f, err := OpenRegular(fsys, path.Join(i.Dir, member))
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
-		if err != nil {
-			i.problem("%s: %v", member, cause(err))
-			return
+		if err == nil {
+			i.Manifest, err = ParseManifest(f, Algorithm(a))
+			f.Close()
 		}
-		i.Manifest, err = ParseManifest(f, Algorithm(a))
-		f.Close()
 		if err != nil {
 			i.problem("%s: %v", member, cause(err))
 			i.brokenManifest = true

@@ -3,12 +3,17 @@ package flash
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"errors"
+	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
+	"testing/fstest"
 )
 
 // onDisk writes a whole flash to a directory and makes the active image's manifest with coreutils.
@@ -99,6 +104,56 @@ func TestVerifyWithoutManifest(t *testing.T) {
 	f, _ = Read(m)
 	if got, _, _ := f.Slots[0].Verify(context.Background(), m, nil); got != Damaged {
 		t.Errorf("broken manifest: Verify = %v, want damaged", got)
+	}
+}
+
+// unreadable is a file system on which one file cannot be read: "open" or "stat" fails.
+type unreadable struct {
+	fstest.MapFS
+	name, step string
+}
+
+func (u unreadable) Open(name string) (fs.File, error) {
+	if name == u.name {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: syscall.EIO}
+	}
+	return u.MapFS.Open(name)
+}
+
+func (u unreadable) Stat(name string) (fs.FileInfo, error) {
+	if name == u.name && u.step == "stat" {
+		return nil, &fs.PathError{Op: "stat", Path: name, Err: syscall.EIO}
+	}
+	return u.MapFS.Stat(name)
+}
+
+// TestVerifyUnreadable: what is there and cannot be read is damage. It is not as if it were absent.
+func TestVerifyUnreadable(t *testing.T) {
+	for _, step := range []string{"open", "stat"} {
+		for _, name := range []string{"SHA256SUMS", "system.sig", "kernel.arg", "initrd.img"} {
+			m := whole("system")
+			m["system/active/SHA256SUMS"] = file("")
+			for _, member := range decisive {
+				sum := sha256.Sum256(m["system/active/"+member].Data)
+				if member != name {
+					m["system/active/SHA256SUMS"].Data = fmt.Appendf(m["system/active/SHA256SUMS"].Data, "%x  %s\n", sum, member)
+				}
+			}
+			if name == "system.sig" {
+				delete(m, "system/active/SHA256SUMS")
+				m["system/active/system.sig"] = file("")
+			}
+			fsys := unreadable{m, "system/active/" + name, step}
+			f, err := Read(fsys)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, problems, _ := f.Slots[0].Verify(context.Background(), fsys, nil)
+			all := append(problems, f.Slots[0].Problems...)
+			if got != Damaged || !slices.ContainsFunc(all, func(p string) bool { return strings.HasPrefix(p, name+": ") }) {
+				t.Errorf("%s of %s fails: Verify = %v, %q; want damaged", step, name, got, all)
+			}
+		}
 	}
 }
 

@@ -46,7 +46,8 @@ func (i Image) Verify(ctx context.Context, fsys fs.FS, progress func(done int64)
 		v.check(s)
 	}
 	for _, member := range decisive {
-		if _, err := fs.Stat(fsys, path.Join(i.Dir, member)); err == nil && !listed[member] {
+		_, err := fs.Stat(fsys, path.Join(i.Dir, member))
+		if !listed[member] && !errors.Is(err, fs.ErrNotExist) {
 			v.problem("%s: not in %s", member, algorithms[i.Manifest.Algorithm].file)
 		}
 	}
@@ -74,7 +75,7 @@ func (v *verifier) problem(format string, args ...any) {
 }
 
 func (v *verifier) check(s Sum) {
-	f, err := v.fsys.Open(path.Join(v.image.Dir, s.Name))
+	f, err := OpenRegular(v.fsys, path.Join(v.image.Dir, s.Name))
 	if err != nil {
 		v.problem("%s: %v", s.Name, missing(err))
 		return

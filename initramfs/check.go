@@ -93,7 +93,10 @@ func (c *checker) record(f File) error {
 	}
 	delete(c.needs, f.Path)
 	if "/"+f.Path == ModuleListPath {
-		c.modules = ReadModuleList(c.archive)
+		var err error
+		if c.modules, err = ReadModuleList(c.archive); err != nil {
+			c.fail(f.Path, "%v", err)
+		}
 		return nil
 	}
 	return c.content(f)

@@ -19,15 +19,20 @@ import (
 // in load order; lines that start with '#' and empty lines mean nothing.
 const ModuleListPath = "/etc/holdfast/modules"
 
-// ReadModuleList gives the paths of a module list. What cannot be read ends the list.
-func ReadModuleList(r io.Reader) []string {
+// ReadModuleList gives the paths of a module list; with an error, those in front of what cannot be
+// read.
+func ReadModuleList(r io.Reader) ([]string, error) {
 	var paths []string
-	for s := bufio.NewScanner(r); s.Scan(); {
-		if line := strings.TrimSpace(s.Text()); line != "" && line[0] != '#' {
+	lines := bufio.NewScanner(r)
+	for lines.Scan() {
+		if line := strings.TrimSpace(lines.Text()); line != "" && line[0] != '#' {
 			paths = append(paths, line)
 		}
 	}
-	return paths
+	if err := lines.Err(); err != nil {
+		return paths, fmt.Errorf("read the list of modules: %w", err)
+	}
+	return paths, nil
 }
 
 // addModules puts in the modules and their list. Compressed modules go in unpacked: /init needs no

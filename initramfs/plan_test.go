@@ -74,9 +74,9 @@ func TestPlan(t *testing.T) {
 	}
 	list, _ := find(p, ModuleListPath[1:])
 	content, _ := list.open()
-	names := ReadModuleList(content)
-	if len(names) < 8 {
-		t.Errorf("module list has %d lines", len(names))
+	names, err := ReadModuleList(content)
+	if err != nil || len(names) < 8 {
+		t.Errorf("module list has %d lines, %v", len(names), err)
 	}
 	for _, name := range names {
 		if e, ok := find(p, strings.TrimPrefix(name, "/")); !ok || e.Origin != FromModules || e.Size == 0 {
@@ -220,9 +220,14 @@ func TestCompressedModules(t *testing.T) {
 }
 
 func TestReadModuleList(t *testing.T) {
-	got := ReadModuleList(strings.NewReader("# c\n\n/a.ko\n  /b.ko  \n#/c.ko\n/d.ko"))
-	if want := []string{"/a.ko", "/b.ko", "/d.ko"}; !slices.Equal(got, want) {
-		t.Errorf("ReadModuleList = %v, want %v", got, want)
+	const list = "# c\n\n/a.ko\n  /b.ko  \r\n  #/c.ko\n/d#1.ko\n/e.ko"
+	want := []string{"/a.ko", "/b.ko", "/d#1.ko", "/e.ko"}
+	if got, err := ReadModuleList(strings.NewReader(list)); err != nil || !slices.Equal(got, want) {
+		t.Errorf("ReadModuleList = %v, %v, want %v", got, err, want)
+	}
+	got, err := ReadModuleList(strings.NewReader(list + "\n" + strings.Repeat("x", 1<<17)))
+	if err == nil || !slices.Equal(got, want) {
+		t.Errorf("ReadModuleList of an endless line = %v, %v, want %v and an error", got, err, want)
 	}
 }
 

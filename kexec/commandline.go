@@ -35,10 +35,6 @@ func (o Origin) String() string {
 	return "unknown"
 }
 
-// Mark is the first letter of String, a different one for every origin: it tells them apart where
-// there is no colour.
-func (o Origin) Mark() string { return o.String()[:1] }
-
 // Word is one word of the command line. Quoted white space stays inside its word, quotes included.
 type Word struct {
 	Text   string

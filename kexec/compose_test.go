@@ -11,7 +11,7 @@ import (
 func marked(words []Word) string {
 	texts := make([]string, len(words))
 	for i, w := range words {
-		texts[i] = w.Origin.Mark() + ":" + w.Text
+		texts[i] = w.Origin.String()[:1] + ":" + w.Text
 	}
 	return strings.Join(texts, " ")
 }

@@ -74,6 +74,18 @@ func ReadHeader(r io.ReaderAt, size int64) (Header, error) {
 	return h, nil
 }
 
+// xloadAbove4G, in xloadflags: kernel and initrd may lie anywhere in memory.
+const xloadAbove4G = 1 << 1
+
+// CheckInitrd refuses an initrd of size bytes that cannot lie where the kernel wants it, whatever
+// memory the machine has.
+func (h Header) CheckInitrd(size int64) error {
+	if h.XLoadFlags&xloadAbove4G == 0 && size > int64(h.InitrdMax) {
+		return fmt.Errorf("%d bytes, this kernel takes at most %d", size, h.InitrdMax)
+	}
+	return nil
+}
+
 // readSetup gives the first headerEnd bytes once the two signatures are there.
 func readSetup(r io.ReaderAt, size int64) ([]byte, error) {
 	if size <= 0 {

@@ -221,3 +221,26 @@ func FuzzReadHeader(f *testing.F) {
 		}
 	})
 }
+
+func TestCheckInitrd(t *testing.T) {
+	old := kexec.Header{InitrdMax: 0x37ffffff, XLoadFlags: 1}
+	for _, tt := range []struct {
+		name   string
+		header kexec.Header
+		size   int64
+		fits   bool
+	}{
+		{"as large as can be", old, 0x37ffffff, true},
+		{"larger", old, 0x38000000, false},
+		{"nothing", old, 0, true},
+		{"anywhere in memory", kexec.Header{InitrdMax: 0x7fffffff, XLoadFlags: 3}, 1 << 32, true},
+	} {
+		err := tt.header.CheckInitrd(tt.size)
+		if (err == nil) != tt.fits {
+			t.Errorf("%s: CheckInitrd(%d) = %v", tt.name, tt.size, err)
+		}
+	}
+	if got, want := old.CheckInitrd(1<<30).Error(), "1073741824 bytes, this kernel takes at most 939524095"; got != want {
+		t.Errorf("CheckInitrd says %q, want %q", got, want)
+	}
+}

@@ -10,6 +10,8 @@ import (
 	"io/fs"
 	"path"
 	"strconv"
+
+	"holdfast/flash"
 )
 
 // Form is how a boot loader keeps its saved default.
@@ -84,7 +86,7 @@ func readFirst(fsys fs.FS, names ...string) (string, []byte, error) {
 }
 
 func readFile(fsys fs.FS, name string) ([]byte, error) {
-	f, err := fsys.Open(name)
+	f, err := flash.OpenRegular(fsys, name)
 	if err != nil {
 		return nil, err
 	}

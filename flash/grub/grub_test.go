@@ -10,8 +10,10 @@ import (
 	"path/filepath"
 	"reflect"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/fstest"
+	"time"
 )
 
 // written is what GRUB Legacy 0.97 leaves of a file that said 0: measured.
@@ -210,6 +212,34 @@ func TestReadDefault(t *testing.T) {
 	large := fstest.MapFS{"grub/default": {Data: bytes.Repeat([]byte("1\n"), maxFile)}}
 	if _, err := ReadDefault(large); err == nil {
 		t.Error("ReadDefault of a large file = nil, want an error")
+	}
+}
+
+// TestFIFO has one where GRUB's file should be: nobody waits for its writer.
+func TestFIFO(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{"grubenv", "grub.cfg"} {
+		name = filepath.Join(dir, "grub", name)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(name), 0o755), syscall.Mkfifo(name, 0o644)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	done := make(chan error, 2)
+	go func() {
+		_, err := ReadDefault(os.DirFS(dir))
+		done <- err
+		_, err = ReadMenu(os.DirFS(dir))
+		done <- err
+	}()
+	for range 2 {
+		select {
+		case err := <-done:
+			if err == nil || !strings.Contains(err.Error(), "not a regular file") {
+				t.Errorf("a FIFO: %v", err)
+			}
+		case <-time.After(20 * time.Second):
+			t.Fatal("reading hangs")
+		}
 	}
 }
 

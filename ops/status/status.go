@@ -76,8 +76,24 @@ func look(fsys fs.FS, img flash.Image, staged bool) Image {
 	var err error
 	if i.Header, err = readHeader(fsys, img.Kernel); err != nil {
 		i.fail(fmt.Sprintf("kernel.img: %v", err))
+		return i
+	}
+	if err := checkInitrd(fsys, i); err != nil {
+		i.fail(fmt.Sprintf("initrd.img: %v", err))
 	}
 	return i
+}
+
+// checkInitrd compares the initrd with what the kernel can take. No initrd is none too large.
+func checkInitrd(fsys fs.FS, i Image) error {
+	if i.Initrd == "" {
+		return nil
+	}
+	info, err := fs.Stat(fsys, i.Initrd)
+	if err != nil {
+		return err
+	}
+	return i.Header.CheckInitrd(info.Size())
 }
 
 // fail marks the image as one that cannot boot. The problems are copied first: they are shared with
@@ -96,7 +112,7 @@ func (i *Image) fail(problems ...string) {
 }
 
 func readHeader(fsys fs.FS, name string) (kexec.Header, error) {
-	f, err := fsys.Open(name)
+	f, err := flash.OpenRegular(fsys, name)
 	if err != nil {
 		return kexec.Header{}, err
 	}

@@ -2,6 +2,7 @@ package status
 
 import (
 	"context"
+	"encoding/binary"
 	"slices"
 	"strings"
 	"testing"
@@ -44,6 +45,20 @@ func TestRead(t *testing.T) {
 	}
 	if !r.Images[3].Staged || r.Images[0].Staged {
 		t.Error("which image is staged is mixed up")
+	}
+}
+
+// TestInitrdTooLarge has a kernel that takes only a small initrd: initrd_addr_max of its header.
+func TestInitrdTooLarge(t *testing.T) {
+	m := kernels()
+	binary.LittleEndian.PutUint32(m["system/active/kernel.img"].Data[0x22c:], 9)
+	m["system/active/initrd.img"] = &fstest.MapFile{Data: []byte("ten bytes.")}
+	if i, want := read(t, m, "").Images[0], "initrd.img: 10 bytes, this kernel takes at most 9"; i.Broken != want {
+		t.Errorf("broken %q, want %q", i.Broken, want)
+	}
+	m["system/active/initrd.img"].Data = []byte("nine byte")
+	if i := read(t, m, "").Images[0]; i.Broken != "" {
+		t.Errorf("an initrd that fits: %q", i.Broken)
 	}
 }
 

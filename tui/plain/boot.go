@@ -20,10 +20,7 @@ func (m *session) boot(r *status.Report, image string) {
 	for _, line := range plan.Lines() {
 		m.printf("%s\n", line)
 	}
-	// A whole word: a noisy line must not boot anything.
-	answer, ok := m.ask("Type yes to boot, anything else to go back: ")
-	if !ok || answer != "yes" {
-		m.printf("Nothing was done.\n")
+	if !m.confirmed("boot") {
 		return
 	}
 	if err := plan.Apply(m.ctx, m.Machine, &progress{session: m}); err != nil {

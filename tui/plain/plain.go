@@ -71,6 +71,7 @@ type item struct {
 	label string
 	do    func()
 	leave Choice // instead of do, when not Closed
+	sure  bool   // leaves only after a yes
 }
 
 func (m *session) printf(format string, args ...any) { fmt.Fprintf(m.Out, format, args...) }
@@ -86,6 +87,16 @@ func (m *session) ask(question string) (string, bool) {
 	}
 }
 
+// confirmed asks for a whole word: a noisy line must not boot, reboot or switch off anything.
+func (m *session) confirmed(what string) bool {
+	answer, ok := m.ask("Type yes to " + what + ", anything else to go back: ")
+	if ok && answer == "yes" {
+		return true
+	}
+	m.printf("Nothing was done.\n")
+	return false
+}
+
 // show prints the menu and gives what can be chosen.
 func (m *session) show() []item {
 	m.printf("\nHoldfast %s, plain menu on %s\n", m.Version, m.TTY)
@@ -95,8 +106,8 @@ func (m *session) show() []item {
 	items := append(m.images(),
 		item{label: "kernel log", do: m.showLog},
 		item{label: "shell", leave: Shell},
-		item{label: "reboot", leave: Reboot},
-		item{label: "power off", leave: PowerOff},
+		item{label: "reboot", leave: Reboot, sure: true},
+		item{label: "power off", leave: PowerOff, sure: true},
 		item{label: "full-screen console again", leave: Console},
 	)
 	m.printf("\n")
@@ -123,11 +134,12 @@ func (m *session) choose(items []item) (Choice, bool) {
 			m.printf("There is no such number.\n")
 			continue
 		}
-		chosen := items[n-1]
-		if chosen.leave != Closed {
+		switch chosen := items[n-1]; {
+		case chosen.leave == Closed:
+			chosen.do()
+		case !chosen.sure || m.confirmed(chosen.label):
 			return chosen.leave, true
 		}
-		chosen.do()
 	}
 }
 

@@ -105,14 +105,18 @@ func TestChoices(t *testing.T) {
 		{"", Closed},
 		{"6", Closed}, // not finished
 		{"5\n", Shell},
-		{"6\r", Reboot},
-		{"7\r\n", PowerOff},
+		{"6\ryes\r", Reboot},
+		{"7\r\nyes\r\n", PowerOff},
+		{"6\r", Closed}, // noise is no answer
+		{"7\r7\r\r6\ny\n6\nYES\n7\nyes7\n", Closed},
+		{"6\nno\n7\nyes\n", PowerOff},
+		{"6\nyes", Closed},
 		{" 8 \n", Console},
-		{"0\n-1\n9\n99999999999999999999\nx\n\x1b[A\n\x00\xff\n6\n", Reboot},
+		{"0\n-1\n9\n99999999999999999999\nx\n\x1b[A\n\x00\xff\n6\nyes\n", Reboot},
 		{strings.Repeat("6", 1000) + "\n8\n", Console},
-		{"3\n2\n7\n", PowerOff}, // what cannot boot leads back
-		{"1\nno\n7\n", PowerOff},
-		{"4\nq\n6\n", Reboot},
+		{"3\n2\n7\nyes\n", PowerOff}, // what cannot boot leads back
+		{"1\nno\n7\nyes\n", PowerOff},
+		{"4\nq\n6\nyes\n", Reboot},
 	} {
 		if got, out := dialog(options(), c.keys); got != c.want {
 			t.Errorf("keys %.40q: %v, want %v\n%s", c.keys, got, c.want, out)
@@ -189,7 +193,7 @@ func TestTrouble(t *testing.T) {
 		return nil, &ops.Error{Kind: ops.NoFlash, Err: errors.New("there is no disk"), Hint: "connect one"}
 	}
 	o.Kernel = func() ([]logs.Line, error) { return nil, errors.New("not allowed") }
-	choice, out := dialog(o, "1\n3\n")
+	choice, out := dialog(o, "1\n3\nyes\n")
 	for _, want := range []string{"! the console ended\n", "flash: there is no disk\n", "hint: connect one\n",
 		"  1  kernel log\n", "kernel log: not allowed\n"} {
 		if !strings.Contains(out, want) {
@@ -252,12 +256,13 @@ func FuzzMenu(f *testing.F) {
 	f.Fuzz(func(t *testing.T, keys string) {
 		o, m := options(), &machine{}
 		o.Machine = m
-		_, out := dialog(o, keys)
+		choice, out := dialog(o, keys)
 		if i := strings.IndexFunc(out, func(r rune) bool { return r < ' ' && r != '\n' || r == 0x7f || r == '\uFFFD' }); i >= 0 {
 			t.Errorf("keys %q: printed %q", keys, out[i:])
 		}
-		if len(m.steps) > 0 && !strings.Contains(keys, "yes") {
-			t.Errorf("keys %q: %q", keys, m.steps)
+		left := choice == Reboot || choice == PowerOff
+		if (left || len(m.steps) > 0) && !strings.Contains(keys, "yes") {
+			t.Errorf("keys %q: %q, %v", keys, m.steps, choice)
 		}
 	})
 }

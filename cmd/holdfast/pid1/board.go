@@ -15,6 +15,7 @@ import (
 type board struct {
 	mu   sync.Mutex
 	info stage.Info
+	said string // by PID 1 last, of its own doing
 	file string
 	log  kernelLog
 }
@@ -33,9 +34,33 @@ func (b *board) change(f func(*stage.Info)) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	f(&b.info)
+	b.info.Notice = noticeOf(b.said, b.info)
 	if err := b.info.WriteFile(b.file); err != nil {
 		b.log.printf("%v", err)
 	}
+}
+
+// notice puts a line where the consoles show it.
+func (b *board) notice(line string) {
+	b.change(func(*stage.Info) { b.said = line })
+}
+
+// noticeOf is what the operator must see on every screen, in one line.
+func noticeOf(said string, i stage.Info) string {
+	var parts []string
+	if said != "" {
+		parts = append(parts, said)
+	}
+	if i.State == stage.Found && i.Flash.Unclean {
+		parts = append(parts, "the flash was not unmounted cleanly")
+	}
+	switch n := len(i.Modules); {
+	case n == 1:
+		parts = append(parts, "1 kernel module did not load: see the log")
+	case n > 1:
+		parts = append(parts, fmt.Sprintf("%d kernel modules did not load: see the log", n))
+	}
+	return strings.Join(parts, "; ")
 }
 
 func (b *board) get() stage.Info {

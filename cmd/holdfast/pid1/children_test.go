@@ -162,7 +162,7 @@ func TestMenuHere(t *testing.T) {
 		end  func(h handle)
 		want int
 	}{
-		{"chosen", func(handle) { master.Write([]byte("3\r")) }, 70},
+		{"chosen", func(handle) { master.Write([]byte("3\ryes\r")) }, 70},
 		{"stopped", func(h handle) { h.stop() }, 0},
 	} {
 		h, err := p.menuHere(name)

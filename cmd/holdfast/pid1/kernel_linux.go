@@ -57,21 +57,14 @@ func quietKernel() string {
 	return levels
 }
 
-// The time limits of the end: a disk that does not answer must not keep the machine.
-const (
-	endGrace = time.Second
-	syncFor  = 10 * time.Second
-)
+// endGrace is how long a process that is asked to end at the end of the stage may take.
+const endGrace = time.Second
 
 // end ends the stage: processes, data, mounts, machine. It returns when the kernel does not do it.
 func (p *process) end(e ending) error {
 	p.children.stopAll(endGrace)
-	synced := make(chan struct{})
-	go func() { unix.Sync(); close(synced) }()
-	select {
-	case <-synced:
-	case <-time.After(syncFor):
-		p.log.printf("sync takes too long: going on without")
+	if err := stage.Sync(); err != nil {
+		p.log.printf("%v: going on without", err)
 	}
 	mounts := p.board.get().Mounts
 	for i := len(mounts) - 1; i >= 0; i-- {

@@ -1,38 +1,17 @@
 package pid1
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path"
 	"strings"
 
+	"holdfast/initramfs"
+
 	"golang.org/x/sys/unix"
 )
-
-// parseModules reads the list of modules: an absolute path a line, in load order; '#' starts a
-// comment. A line that is none is an error that does not hide the rest.
-func parseModules(r io.Reader) (paths []string, errs []error) {
-	lines := bufio.NewScanner(r)
-	for n := 1; lines.Scan(); n++ {
-		line, _, _ := strings.Cut(lines.Text(), "#")
-		line = strings.TrimSpace(line)
-		switch {
-		case line == "":
-		case !path.IsAbs(line):
-			errs = append(errs, fmt.Errorf("module list, line %d: %q is no absolute path", n, line))
-		default:
-			paths = append(paths, line)
-		}
-	}
-	if err := lines.Err(); err != nil {
-		errs = append(errs, fmt.Errorf("module list: %w", err))
-	}
-	return paths, errs
-}
 
 // loadModules loads what the list names, one after the other: each may need those before it. The
 // absence of the list means that there is nothing to load.
@@ -45,7 +24,11 @@ func loadModules(list string, load func(path string) error) []error {
 		return []error{err}
 	}
 	defer f.Close()
-	paths, errs := parseModules(f)
+	paths, err := initramfs.ReadModuleList(f)
+	var errs []error
+	if err != nil {
+		errs = append(errs, err)
+	}
 	for _, p := range paths {
 		if err := load(p); err != nil {
 			errs = append(errs, fmt.Errorf("load module %s: %w", strings.TrimSuffix(path.Base(p), ".ko"), err))

@@ -26,12 +26,13 @@ type process struct {
 	children *children
 	board    *board
 	signals  <-chan os.Signal
+	autoboot bool // no console ran yet: the first one may boot by itself
 }
 
 // Run is /init. It never returns. version is the program's own, for people.
 func Run(version string) {
 	signals, child := catch()
-	p := &process{version: version, signals: signals, children: newChildren()}
+	p := &process{version: version, signals: signals, children: newChildren(), autoboot: true}
 	problems := mountAll(mounts())
 	problems = append(problems, keepCtrlAltDel()...)
 	p.log = openKernelLog()
@@ -68,7 +69,7 @@ func (p *process) life(plain bool, start func(job) (handle, error), started func
 	defer func() {
 		if r := recover(); r != nil {
 			p.log.printf("internal error: %v\n%s", r, debug.Stack())
-			p.notice(fmt.Sprintf("internal error in PID 1: %v", r))
+			p.board.notice(fmt.Sprintf("internal error in PID 1: %v", r))
 			p.children.stopAll(endGrace) // the next life starts its own
 		}
 	}()
@@ -78,33 +79,29 @@ func (p *process) life(plain bool, start func(job) (handle, error), started func
 		now:     time.Now,
 		signals: p.signals,
 		report:  func(line string) { p.log.printf("%s", line) },
-		crashed: p.notice,
+		crashed: p.board.notice,
 	}
 	end := s.run(p.first(s.policy, plain), started)
 	if err := p.end(end); err != nil {
 		p.log.printf("%v: %v", end, err)
-		p.notice(fmt.Sprintf("%v: %v", end, err))
+		p.board.notice(fmt.Sprintf("%v: %v", end, err))
 	}
 }
 
 // first is what a life starts with.
 func (p *process) first(policy *policy, plain bool) []order {
 	if plain {
+		p.autoboot = false
 		return policy.beginPlain()
 	}
 	if _, ok := stage.Argument(p.line, "holdfast.shell"); !ok {
 		return policy.begin("")
 	}
 	if _, _, err := stage.ShellCommand(); err != nil {
-		p.notice("holdfast.shell: " + err.Error())
+		p.board.notice("holdfast.shell: " + err.Error())
 		return policy.begin("")
 	}
 	return policy.begin(policy.terminals[len(policy.terminals)-1])
-}
-
-// notice puts a line where the consoles show it.
-func (p *process) notice(line string) {
-	p.board.change(func(i *stage.Info) { i.Notice = line })
 }
 
 // forever runs f in the background, and again when it panics: PID 1 goes on whatever is wrong.

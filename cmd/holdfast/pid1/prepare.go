@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"holdfast/cmd/holdfast/stage"
+	"holdfast/initramfs"
 )
 
 // The pace of the search. Disks appear within milliseconds of their driver or, on a bus of their
@@ -24,7 +25,7 @@ const behind = 10
 // prepare loads the modules and finds the flash, while the console is already on the screen.
 func (p *process) prepare() {
 	standBack(behind, p.log)
-	errs := loadModules(stage.Modules, loadModule)
+	errs := loadModules(initramfs.ModuleListPath, loadModule)
 	if len(errs) > 0 {
 		p.board.change(func(i *stage.Info) {
 			i.Modules = nil

@@ -218,9 +218,10 @@ func TestStage(t *testing.T) {
 		check(control.Type(command + "\r"))
 		check(control.Expect(ctx, answer))
 	}
-	const up = "CONSOLE up, session leader true"
+	const up = `CONSOLE up, session leader true, arguments ["console" "--stage"]`
 
-	check(control.Expect(ctx, up))
+	// The automatic boot is for the first console only.
+	check(control.Expect(ctx, `CONSOLE up, session leader true, arguments ["console" "--stage" "--autoboot"]`))
 	check(control.Expect(ctx, `STATE found flash=sda2,ext2,/flash boot=sda1,/boot word=sda2 modules=[] problem=""`))
 	for _, sig := range []int{1, 3, 6, 11, 13, 14} { // HUP QUIT ABRT SEGV PIPE ALRM
 		tell(fmt.Sprintf("signal %d", sig), fmt.Sprintf("SENT %d <nil>", sig))
@@ -274,7 +275,10 @@ func TestStageLeavesTheDiskAlone(t *testing.T) {
 	for _, err := range []error{
 		line.Expect(ctx, "holdfast# "), // the last console
 		line.Type("exit\r"),
-		control.Expect(ctx, "STATE found flash=sda2,ext4,/flash boot=sda1,/boot word="+word),
+		control.Expect(ctx, "STATE found flash=sda2,ext4,/flash boot=sda1,/boot word="+word+
+			` modules=[] problem="" notice="the flash was not unmounted cleanly"`),
+		control.Type("deaf\r"), // what does not end by itself does not keep the machine
+		control.Expect(ctx, "DEAF <nil>"),
 		m.SendKey(ctx, "ctrl-alt-delete"),
 		m.Wait(ctx),
 	} {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"sort"
+	"strconv"
 	"strings"
 
 	"holdfast/cmd/holdfast/stage"
@@ -183,7 +184,7 @@ func decide(volumes []volume, word string) verdict {
 	case len(flashes) > 1:
 		v.state = stage.Several
 		v.problem = fmt.Sprintf("there is a flash on each of %s: say which by flash=%s on the kernel command line",
-			names(flashes), flashes[0].Device)
+			described(flashes), flashes[0].Device)
 	default:
 		v.state, v.flash = stage.Found, flashes[0]
 	}
@@ -207,7 +208,7 @@ func (v *verdict) named(volumes []volume, word string) {
 		v.problem = fmt.Sprintf("flash=%s: no such partition; there is %s", word, names(volumes))
 	case len(match) > 1:
 		v.state = stage.Several
-		v.problem = fmt.Sprintf("flash=%s: that is each of %s", word, names(match))
+		v.problem = fmt.Sprintf("flash=%s: that is each of %s", word, described(match))
 	case !match[0].flash:
 		v.problem = fmt.Sprintf("flash=%s: %s", word, match[0].why())
 	default:
@@ -273,6 +274,19 @@ func nothing(volumes []volume) string {
 		reasons = append(reasons, v.why())
 	}
 	return strings.Join(reasons, "; ")
+}
+
+// described names volumes with what tells them apart. A label may hold anything.
+func described(volumes []volume) string {
+	var list []string
+	for _, v := range volumes {
+		text := v.Device + " (" + v.Type
+		if v.Label != "" {
+			text += ", label " + strconv.QuoteToASCII(v.Label)
+		}
+		list = append(list, text+")")
+	}
+	return strings.Join(list, ", ")
 }
 
 func names(volumes []volume) string {

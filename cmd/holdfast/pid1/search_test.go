@@ -133,12 +133,14 @@ func TestDecide(t *testing.T) {
 		{"GRUB twice elsewhere", []volume{vol("vda1", "vda", "", false, true), vol("vdb1", "vdb", "", false, true), flash}, "", "found sda2 "},
 		{"no GRUB", []volume{flash}, "", "found sda2 "},
 		{"two", []volume{flash, both}, "",
-			"several: there is a flash on each of sda2, sdb1: say which by flash=sda2 on the kernel command line"},
+			`several: there is a flash on each of sda2 (ext2, label "flash"), sdb1 (ext2, label "stick"): say which by flash=sda2 on the kernel command line`},
+		{"two, and nobody named them well", []volume{vol("sda1", "sda", "", true, false), vol("sdb1", "sdb", "\x1b[2J\u00e9", true, false)}, "",
+			`several: there is a flash on each of sda1 (ext2), sdb1 (ext2, label "\x1b[2J\u00e9"): say which by flash=sda1 on the kernel command line`},
 		{"two, and told which", []volume{grub, flash, both}, "sdb1", "found sdb1 sdb1"},
 		{"by path", []volume{grub, flash, both}, "/dev/sda2", "found sda2 sda1"},
 		{"by UUID", []volume{flash, both}, "UUID=ab-SDA2", "found sda2 sdb1"},
 		{"by label", []volume{flash, both}, "LABEL=stick", "found sdb1 sdb1"},
-		{"by a label that two have", []volume{flash, twin}, "LABEL=flash", "several: flash=LABEL=flash: that is each of sda2, sdc1"},
+		{"by a label that two have", []volume{flash, twin}, "LABEL=flash", `several: flash=LABEL=flash: that is each of sda2 (ext2, label "flash"), sdc1 (ext2, label "flash")`},
 		{"by an empty label", []volume{swap, flash}, "LABEL=", "none: flash=LABEL=: no such partition; there is sda4, sda2"},
 		{"not there", []volume{grub, flash}, "hda2", "none: flash=hda2: no such partition; there is sda1, sda2"},
 		{"not there, nor anything", nil, "sda2", "none: flash=sda2: no such partition; there is no disk at all"},
@@ -157,17 +159,6 @@ func TestDecide(t *testing.T) {
 	}
 	if v := decide([]volume{flash, both}, "sda2"); len(v.candidates) != 2 {
 		t.Errorf("candidates %v, want both that could be meant", v.candidates)
-	}
-}
-
-func TestParseModules(t *testing.T) {
-	const list = "# in load order\n\n/lib/modules/a.ko\n  /lib/modules/b.ko  # twice is fine\n/lib/modules/b.ko\r\nc.ko\n../d.ko\n"
-	paths, errs := parseModules(strings.NewReader(list))
-	if want := []string{"/lib/modules/a.ko", "/lib/modules/b.ko", "/lib/modules/b.ko"}; !slices.Equal(paths, want) {
-		t.Errorf("paths %q, want %q", paths, want)
-	}
-	if got, want := fmt.Sprint(errs), `[module list, line 6: "c.ko" is no absolute path module list, line 7: "../d.ko" is no absolute path]`; got != want {
-		t.Errorf("errors %s, want %s", got, want)
 	}
 }
 
@@ -225,6 +216,49 @@ func TestBoard(t *testing.T) {
 	}
 	if got, want := log.String(), "<5>holdfast: no disk\n"; got != want {
 		t.Errorf("log %q, want %q", got, want)
+	}
+}
+
+// TestNotice: what PID 1 has to say stands in one line, and nothing pushes anything else out.
+func TestNotice(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "stage.json")
+	b := newBoard(file, kernelLog{io.Discard}, stage.Info{State: stage.Searching})
+	for _, c := range []struct {
+		do   func()
+		want string
+	}{
+		{func() {}, ""},
+		{func() { b.change(func(i *stage.Info) { i.Modules = []string{"load module a: no"} }) },
+			"1 kernel module did not load: see the log"},
+		{func() { b.change(func(i *stage.Info) { i.Modules = append(i.Modules, "load module b: no") }) },
+			"2 kernel modules did not load: see the log"},
+		{func() { b.notice("the console ended: exit status 2") },
+			"the console ended: exit status 2; 2 kernel modules did not load: see the log"},
+		{func() { b.change(func(i *stage.Info) { i.State, i.Flash = stage.Found, stage.Volume{Unclean: true} }) },
+			"the console ended: exit status 2; the flash was not unmounted cleanly; 2 kernel modules did not load: see the log"},
+		{func() { b.notice("the console ended: exit status 3") },
+			"the console ended: exit status 3; the flash was not unmounted cleanly; 2 kernel modules did not load: see the log"},
+	} {
+		c.do()
+		if got, err := stage.ReadFile(file); err != nil || got.Notice != c.want {
+			t.Errorf("notice %q, %v, want %q", got.Notice, err, c.want)
+		}
+	}
+}
+
+// TestAutoboot: only the first console of a stage boots by itself, and none after something went wrong.
+func TestAutoboot(t *testing.T) {
+	p := &process{autoboot: true}
+	for n, want := range [][]string{{"holdfast", "console", "--stage", "--autoboot"}, {"holdfast", "console", "--stage"}} {
+		if got := p.consoleArguments(); !slices.Equal(got, want) {
+			t.Errorf("console %d: %q, want %q", n, got, want)
+		}
+	}
+	file := filepath.Join(t.TempDir(), "stage.json")
+	p = &process{autoboot: true, children: newChildren(), board: newBoard(file, kernelLog{io.Discard}, stage.Info{}), log: kernelLog{io.Discard}}
+	p.life(true, func(job) (handle, error) { panic("no") }, func() {})
+	if got := p.consoleArguments(); slices.Contains(got, "--autoboot") {
+		t.Errorf("after the plain menus: %q", got)
 	}
 }
 

@@ -62,11 +62,22 @@ func (p *process) startConsole() (handle, error) {
 		return handle{}, err
 	}
 	defer out.Close()
-	return p.spawn(self, []string{"holdfast", "console", "--stage"}, &syscall.ProcAttr{
+	return p.spawn(self, p.consoleArguments(), &syscall.ProcAttr{
 		Dir: "/", Env: consoleEnvironment(),
 		Files: []uintptr{null.Fd(), out.Fd(), out.Fd()},
 		Sys:   &syscall.SysProcAttr{Setsid: true},
 	})
+}
+
+// consoleArguments lets the first console boot by itself, if the command line says so, and no other:
+// one that comes after a crash, or by the wish of an operator, must not count down again.
+func (p *process) consoleArguments() []string {
+	args := []string{"holdfast", "console", "--stage"}
+	if p.autoboot {
+		args = append(args, "--autoboot")
+	}
+	p.autoboot = false
+	return args
 }
 
 // rotate keeps a log that has something in it under another name.

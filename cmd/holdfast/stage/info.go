@@ -10,8 +10,9 @@ import (
 	"time"
 )
 
-// How often Watch looks. While the search runs the operator waits for its end; afterwards only a
-// disk that is plugged in changes anything.
+// How often Watch looks. While the search runs the operator waits for its end. Afterwards there is
+// news of a disk that comes or goes as long as no flash is found, and then only what PID 1 has to
+// say: nobody watches whether the flash's disk is still there.
 const (
 	watchFast = 50 * time.Millisecond
 	watchSlow = time.Second

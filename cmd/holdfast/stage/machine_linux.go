@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"time"
 
 	"holdfast/kexec"
 	"holdfast/ops/boot"
@@ -40,14 +41,8 @@ func (Machine) Release(boot.Plan) (restore func() error, err error) {
 		return func() error { return nil }, fmt.Errorf("what is mounted: %w", err)
 	}
 	var undone []Mount // the last one first
-	restore = func() error {
-		errs := []error{Quiet()}
-		for i := len(undone) - 1; i >= 0; i-- {
-			errs = append(errs, undone[i].Mount())
-		}
-		return errors.Join(errs...)
-	}
-	unix.Sync()
+	restore = func() error { return errors.Join(Quiet(), remount(undone)) }
+	_ = Sync() // a disk that does not answer must not keep the machine from another system
 	for i := len(info.Mounts) - 1; i >= 0; i-- {
 		if err := info.Mounts[i].Unmount(); err != nil {
 			return restore, err
@@ -58,6 +53,35 @@ func (Machine) Release(boot.Plan) (restore func() error, err error) {
 		return restore, nil
 	}
 	return restore, os.WriteFile(printk, []byte(info.Printk+"\n"), 0)
+}
+
+// remount mounts again what was unmounted, in the opposite order, and says what is not there any more.
+func remount(undone []Mount) error {
+	var errs []error
+	for i := len(undone) - 1; i >= 0; i-- {
+		if err := undone[i].Mount(); err != nil {
+			errs = append(errs, fmt.Errorf("not mounted again: %w", err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// syncFor is how long Sync waits.
+const syncFor = 10 * time.Second
+
+// Sync writes back what is not on the disks yet. It is an error when that takes too long; it goes on
+// then, and nobody waits for it.
+func Sync() error { return within(syncFor, unix.Sync) }
+
+func within(limit time.Duration, f func()) error {
+	done := make(chan struct{})
+	go func() { f(); close(done) }()
+	select {
+	case <-done:
+		return nil
+	case <-time.After(limit):
+		return fmt.Errorf("sync takes longer than %v", limit)
+	}
 }
 
 // Quiet keeps the kernel's messages off the consoles, all but the last words of a panic.

@@ -16,7 +16,6 @@ const (
 	InfoFile   = RunDir + "/stage.json"  // Info, by PID 1
 	ConsoleLog = RunDir + "/console.log" // standard error of the full-screen console
 	CrashLog   = ConsoleLog + ".1"       // the same of its last crash
-	Modules    = "/etc/holdfast/modules" // kernel modules to load, a path a line, in order
 	ActiveFile = "/sys/class/tty/console/active"
 )
 
@@ -62,7 +61,7 @@ type Info struct {
 	Candidates []Volume `json:"candidates,omitempty"`
 	Printk     string   `json:"printk,omitempty"`  // /proc/sys/kernel/printk before it was quieted
 	Modules    []string `json:"modules,omitempty"` // what went wrong with modules, a line each
-	Notice     string   `json:"notice,omitempty"`  // what the operator must know of PID 1's own doing
+	Notice     string   `json:"notice,omitempty"`  // what must be seen on every screen, in one line
 	Mounts     []Mount  `json:"mounts,omitempty"`  // in the order of mounting
 }
 
@@ -73,7 +72,7 @@ func (i Info) Target() (status.Target, bool) {
 		return status.Target{}, false
 	}
 	return status.Target{
-		FS:     rooted(i.Flash.Dir),
+		FS:     Directory(i.Flash.Dir),
 		Name:   i.Flash.Device,
 		Type:   i.Flash.Type,
 		Access: i.Flash.Access,

@@ -3,7 +3,6 @@ package stage
 import (
 	"context"
 	"errors"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -16,8 +15,6 @@ import (
 	"testing/fstest"
 	"testing/synctest"
 	"time"
-
-	"github.com/creack/pty"
 )
 
 var full = Info{
@@ -154,6 +151,33 @@ func TestTarget(t *testing.T) {
 	}
 }
 
+// TestSyncIsBounded: a disk that does not answer keeps nobody.
+func TestSyncIsBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		answers := make(chan struct{})
+		start := time.Now()
+		if err := within(syncFor, func() { <-answers }); err == nil || time.Since(start) != syncFor {
+			t.Errorf("a sync without end: %v after %v, want an error after %v", err, time.Since(start), syncFor)
+		}
+		close(answers)
+		if err := within(syncFor, func() {}); err != nil {
+			t.Errorf("a sync at once: %v", err)
+		}
+	})
+}
+
+// TestRemount: what cannot be mounted again is told.
+func TestRemount(t *testing.T) {
+	dir := t.TempDir()
+	err := remount([]Mount{{Device: "/dev/no-such-disk", Dir: filepath.Join(dir, "flash"), Type: "ext4"}})
+	if want := "not mounted again: mount no-such-disk on " + dir + "/flash: "; err == nil || !strings.HasPrefix(err.Error(), want) {
+		t.Errorf("remount of a disk that is gone: %v, want %q", err, want)
+	}
+	if err := remount(nil); err != nil {
+		t.Errorf("remount of nothing: %v", err)
+	}
+}
+
 // TestRooted: a flash is a file system like any other, but nothing on it leads out of it.
 func TestRooted(t *testing.T) {
 	dir := t.TempDir()
@@ -179,37 +203,25 @@ func TestRooted(t *testing.T) {
 	if info, err := fs.Stat(rooted(dir), "fifo"); err != nil || info.Mode().IsRegular() {
 		t.Errorf("Stat of a FIFO = %v, %v", info, err)
 	}
+	opened := make(chan error, 1)
+	go func() {
+		f, err := rooted(dir).Open("fifo")
+		if err == nil {
+			err = f.Close()
+		}
+		opened <- err
+	}()
+	select {
+	case err := <-opened:
+		if err != nil {
+			t.Errorf("Open of a FIFO: %v", err)
+		}
+	case <-time.After(20 * time.Second):
+		t.Fatal("Open waits for the writer of a FIFO")
+	}
 	if f, err := rooted(dir).Open("system/active/kernel.ver"); err != nil {
 		t.Error(err)
 	} else if _, ok := f.(*os.File); !ok {
 		t.Errorf("Open gives a %T, which the kernel cannot load from", f)
-	}
-}
-
-// TestShell: the shell has the terminal to itself, and its status is nobody's business.
-func TestShell(t *testing.T) {
-	master, tty, err := pty.Open()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer master.Close()
-	defer tty.Close()
-	go io.WriteString(master, "tty; exit 3\n")
-	out := make(chan string)
-	go func() {
-		var all []byte
-		for buf := make([]byte, 1024); !strings.Contains(string(all), tty.Name()); {
-			n, err := master.Read(buf)
-			if all = append(all, buf[:n]...); err != nil {
-				break
-			}
-		}
-		out <- string(all)
-	}()
-	if err := Shell(strings.TrimPrefix(tty.Name(), "/dev/")); err != nil {
-		t.Errorf("Shell: %v", err)
-	}
-	if got := <-out; !strings.Contains(got, tty.Name()) {
-		t.Errorf("the terminal got %q, without %s", got, tty.Name())
 	}
 }

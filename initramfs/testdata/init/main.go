@@ -49,7 +49,11 @@ func loadModules() {
 		proof("no module list: %v", err)
 		return
 	}
-	for _, name := range initramfs.ReadModuleList(list) {
+	names, err := initramfs.ReadModuleList(list)
+	if err != nil {
+		proof("module list: %v", err)
+	}
+	for _, name := range names {
 		f, err := os.Open(name)
 		if err == nil {
 			err = unix.FinitModule(int(f.Fd()), "", 0)

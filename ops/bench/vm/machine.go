@@ -29,12 +29,6 @@ type Machine struct {
 // Serial is the n-th serial line, from 0.
 func (m *Machine) Serial(n int) *Serial { return m.serials[n] }
 
-// Pid is the process id of QEMU.
-func (m *Machine) Pid() int { return m.cmd.Process.Pid }
-
-// Exited is closed once QEMU has ended.
-func (m *Machine) Exited() <-chan struct{} { return m.exited }
-
 // Wait waits until QEMU has ended by itself: switched off, or rebooted with NoReboot. It is an
 // error when QEMU failed or was killed.
 func (m *Machine) Wait(ctx context.Context) error {

@@ -28,15 +28,15 @@ type Serial struct {
 	mu       sync.Mutex
 	terminal *emulator
 	log      []byte
-	chunks   []Chunk
+	chunks   []chunk
 	expected int           // bytes of the log that Expect has used
 	news     chan struct{} // closed, and replaced, when bytes arrive
 }
 
-// Chunk is a piece of a serial line's output, as it arrived.
-type Chunk struct {
-	At  time.Time
-	End int // bytes of the log up to and with this piece
+// chunk is a piece of a serial line's output, as it arrived.
+type chunk struct {
+	at  time.Time
+	end int // bytes of the log up to and with this piece
 }
 
 func newSerial(name string, conn net.Conn, m *Machine) *Serial {
@@ -74,7 +74,7 @@ func (s *Serial) arrived(p []byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.log = append(s.log, p...)
-	s.chunks = append(s.chunks, Chunk{At: time.Now(), End: len(s.log)})
+	s.chunks = append(s.chunks, chunk{at: time.Now(), end: len(s.log)})
 	_, _ = s.terminal.Write(p)
 	close(s.news)
 	s.news = make(chan struct{})
@@ -169,13 +169,6 @@ func (s *Serial) Bytes() []byte {
 	return bytes.Clone(s.log)
 }
 
-// Chunks says when which bytes arrived.
-func (s *Serial) Chunks() []Chunk {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return append([]Chunk(nil), s.chunks...)
-}
-
 // Arrived is when the raw bytes first held text completely; ok is false when they do not.
 func (s *Serial) Arrived(text string) (at time.Time, ok bool) {
 	s.mu.Lock()
@@ -185,8 +178,8 @@ func (s *Serial) Arrived(text string) (at time.Time, ok bool) {
 		return time.Time{}, false
 	}
 	for _, c := range s.chunks {
-		if c.End >= start+len(text) {
-			return c.At, true
+		if c.end >= start+len(text) {
+			return c.at, true
 		}
 	}
 	return time.Time{}, false

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"runtime"
 	"strconv"
@@ -23,7 +24,7 @@ func main() {
 	switch args := strings.Join(os.Args[1:], " "); {
 	case os.Getpid() == 1:
 		pid1.Run("test")
-	case args == "console --stage":
+	case strings.HasPrefix(args, "console --stage"):
 		console()
 	case strings.HasPrefix(args, "console --plain --tty "):
 		os.Exit(pid1.Menu(context.Background(), os.Stdin, os.Stdout, os.Args[4], "test"))
@@ -38,11 +39,11 @@ func console() {
 		panic(err)
 	}
 	say := func(format string, args ...any) { fmt.Fprintf(line, format+"\n", args...) }
-	say("CONSOLE up, session leader %v", syscall.Getpid() == must(syscall.Getpgid(0)))
+	say("CONSOLE up, session leader %v, arguments %q", syscall.Getpid() == must(syscall.Getpgid(0)), os.Args[1:])
 	go func() {
 		for i := range stage.Watch(context.Background()) {
-			say("STATE %s flash=%s,%s,%s boot=%s,%s word=%s modules=%q problem=%q",
-				i.State, i.Flash.Device, i.Flash.Type, i.Flash.Dir, i.Boot.Device, i.Boot.Dir, i.Word, i.Modules, i.Problem)
+			say("STATE %s flash=%s,%s,%s boot=%s,%s word=%s modules=%q problem=%q notice=%q",
+				i.State, i.Flash.Device, i.Flash.Type, i.Flash.Dir, i.Boot.Device, i.Boot.Dir, i.Word, i.Modules, i.Problem, i.Notice)
 		}
 	}()
 	lines := bufio.NewScanner(line)
@@ -61,6 +62,8 @@ func console() {
 			say("SENT %d %v", n, syscall.Kill(1, syscall.Signal(n)))
 		case "orphans":
 			orphans(say)
+		case "deaf":
+			deaf(say)
 		case "release":
 			release(say)
 		case "cat":
@@ -68,6 +71,13 @@ func console() {
 			say("FILE %q %v", b, err)
 		}
 	}
+}
+
+// deaf does not heed that it shall end, nor does its child, which is on the flash.
+func deaf(say func(string, ...any)) {
+	signal.Ignore(syscall.SIGTERM, syscall.SIGHUP)
+	_, err := os.StartProcess("/bin/busybox", []string{"sleep", "1000"}, &os.ProcAttr{Dir: stage.FlashDir})
+	say("DEAF %v", err)
 }
 
 // orphans leaves processes to PID 1 and waits until nothing is left of them, not even a zombie.

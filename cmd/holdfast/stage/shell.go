@@ -3,9 +3,7 @@ package stage
 import (
 	"errors"
 	"os"
-	"os/exec"
 	"strings"
-	"syscall"
 )
 
 // ErrNoShell means that the archive was made without a shell.
@@ -41,28 +39,4 @@ func ShellEnvironment(tty string) []string {
 		term = "linux"
 	}
 	return []string{"PATH=/sbin:/bin:/usr/sbin:/usr/bin", "HOME=/", "TERM=" + term, "PS1=holdfast# "}
-}
-
-// Shell runs a shell on the console of that name and waits for its end. The terminal is the
-// shell's own, with its signals; the kernel hangs it up for everybody else when the shell ends, so
-// whoever had it open must open it again. Not for PID 1, which waits for its children elsewhere.
-func Shell(tty string) error {
-	path, argv, err := ShellCommand()
-	if err != nil {
-		return err
-	}
-	f, err := os.OpenFile("/dev/"+tty, os.O_RDWR|syscall.O_NOCTTY, 0)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	cmd := exec.Cmd{Path: path, Args: argv, Env: ShellEnvironment(tty), Dir: "/",
-		Stdin: f, Stdout: f, Stderr: f,
-		SysProcAttr: &syscall.SysProcAttr{Setsid: true, Setctty: true}}
-	err = cmd.Run()
-	var ended *exec.ExitError
-	if errors.As(err, &ended) {
-		return nil // the status of the last command is nobody's business
-	}
-	return err
 }
