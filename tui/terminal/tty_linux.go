@@ -128,6 +128,7 @@ func (t *Tty) WriteLimited(text string, limit time.Duration) error {
 	default:
 	}
 	_ = t.file.SetWriteDeadline(time.Now().Add(limit))
+	defer func() { _ = t.file.SetWriteDeadline(time.Time{}) }()
 	_, err := io.WriteString(t.file, text)
 	return err
 }
