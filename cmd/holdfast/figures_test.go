@@ -29,7 +29,7 @@ func BenchmarkStageSize(b *testing.B) {
 			b.Run(s.name+"/"+method, func(b *testing.B) {
 				out := filepath.Join(b.TempDir(), "stage")
 				for b.Loop() {
-					holdfast(b, append([]string{"initramfs", "create", "-o", out, "--compress", method}, s.args...)...)
+					holdfast(b, append([]string{"initramfs", "create", "--force", "-o", out, "--compress", method}, s.args...)...)
 				}
 				info, err := os.Stat(out)
 				must(b, err)

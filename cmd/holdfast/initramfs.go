@@ -30,10 +30,11 @@ func (a *app) initramfsCommand() *cobra.Command {
 
 func (a *app) initramfsCreateCommand() *cobra.Command {
 	var (
-		r                      initramfs.Request
-		name, modules, program string
-		adds                   []string
-		method                 string
+		r                initramfs.Request
+		out              archiveFile
+		modules, program string
+		adds             []string
+		method           string
 	)
 	cmd := &cobra.Command{
 		Use:   "create -o FILE",
@@ -58,11 +59,12 @@ func (a *app) initramfsCreateCommand() *cobra.Command {
 					return err
 				}
 			}
-			return a.createInitramfs(cmd.Context(), r, name)
+			return a.createInitramfs(cmd.Context(), r, out)
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVarP(&name, "output", "o", "", "archive `FILE` to write")
+	flags.StringVarP(&out.name, "output", "o", "", "archive `FILE` to write")
+	flags.BoolVar(&out.force, "force", false, "replace an existing file")
 	flags.StringVar(&r.KernelModules, "kernel-modules", "", "`DIR` with the kernel's modules, as /lib/modules/VERSION")
 	flags.StringVar(&modules, "module", "", "`NAMES` of the modules to load, by commas; what they need comes along")
 	flags.StringVar(&r.Busybox, "busybox", "", "`PATH` of a busybox, for the shell")
@@ -73,7 +75,16 @@ func (a *app) initramfsCreateCommand() *cobra.Command {
 	return cmd
 }
 
-func (a *app) createInitramfs(ctx context.Context, r initramfs.Request, name string) error {
+// archiveFile is where an archive is to be written.
+type archiveFile struct {
+	name  string
+	force bool // replace an existing file
+}
+
+func (a *app) createInitramfs(ctx context.Context, r initramfs.Request, out archiveFile) error {
+	if err := output.Check(out.name, out.force); err != nil {
+		return err
+	}
 	p, err := r.Plan()
 	if err != nil {
 		return invalid(err)
@@ -85,28 +96,29 @@ func (a *app) createInitramfs(ctx context.Context, r initramfs.Request, name str
 	if a.dryRun {
 		return nil
 	}
-	return a.apply(func(rep ops.Reporter) error { return writeInitramfs(ctx, p, name, rep) })
+	return a.apply(func(rep ops.Reporter) error { return out.write(ctx, p, rep) })
 }
 
-// writeInitramfs puts the archive at name, whole or not at all.
-func writeInitramfs(ctx context.Context, p *initramfs.Plan, name string, rep ops.Reporter) error {
-	f, err := output.Create(name, true)
+// write makes the file, whole or not at all.
+func (out archiveFile) write(ctx context.Context, p *initramfs.Plan, rep ops.Reporter) error {
+	f, err := output.Create(out.name, out.force)
 	if err != nil {
 		return err
 	}
 	defer f.Cleanup()
-	buffer := bufio.NewWriterSize(&meter{ctx: ctx, w: f, rep: rep, start: time.Now()}, 1<<20)
+	// xz takes its time for a MiB of output: the meter must see less than that at once.
+	buffer := bufio.NewWriterSize(&meter{ctx: ctx, w: f, rep: rep, start: time.Now()}, 64<<10)
 	if err := errors.Join(p.Write(buffer), buffer.Flush()); err != nil {
-		return writeError(err)
+		return output.Error("", err)
 	}
 	info, err := f.Stat()
 	if err != nil {
 		return err
 	}
 	if err := f.Commit(); err != nil {
-		return writeError(err)
+		return err
 	}
-	rep.Log(fmt.Sprintf("%s: %d bytes, %v", name, info.Size(), p.Compress))
+	rep.Log(fmt.Sprintf("%s: %d bytes, %v", out.name, info.Size(), p.Compress))
 	return nil
 }
 

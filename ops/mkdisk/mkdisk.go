@@ -5,7 +5,6 @@ package mkdisk
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -189,12 +188,7 @@ func (p *Plan) String() string {
 
 // Apply makes the disk image. The same request makes the same bytes with the same tools.
 func (p *Plan) Apply(ctx context.Context, rep ops.Reporter) error {
-	err := p.apply(ctx, rep)
-	var e *ops.Error
-	if err == nil || errors.As(err, &e) {
-		return err
-	}
-	return &ops.Error{Kind: ops.Internal, Op: op, Err: err}
+	return output.Error(op, p.apply(ctx, rep))
 }
 
 func (p *Plan) apply(ctx context.Context, rep ops.Reporter) error {
