@@ -6,12 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"maps"
 	"os"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -155,144 +153,4 @@ func (a *app) printComposition(p *initramfs.Plan) {
 	for _, origin := range slices.Sorted(maps.Keys(shares)) {
 		fmt.Fprintf(a.out, "%-8v %9d bytes in %d entries\n", origin, shares[origin].bytes, shares[origin].files)
 	}
-}
-
-func (a *app) initramfsListCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:     "list FILE",
-		Short:   "list what is in an archive, all its layers",
-		Example: "  holdfast initramfs list console.cpio.zst",
-		Args:    cobra.ExactArgs(1),
-		RunE: func(_ *cobra.Command, args []string) error {
-			f, err := openArchive(args[0])
-			if err != nil {
-				return err
-			}
-			defer f.Close()
-			files, err := initramfs.List(f)
-			for _, entry := range files {
-				fmt.Fprintln(a.out, listing(entry))
-			}
-			return invalid(err)
-		},
-	}
-}
-
-// listing is a line of the list: mode, owner, size or device numbers, path, target, and the layer
-// where there are several.
-func listing(f initramfs.File) string {
-	size := fmt.Sprint(f.Size)
-	if f.FileMode()&fs.ModeDevice != 0 {
-		size = fmt.Sprintf("%d,%d", f.RdevMajor, f.RdevMinor)
-	}
-	line := fmt.Sprintf("%s %d/%d %9s %s", modeString(f.FileMode()), f.UID, f.GID, size, f.Path)
-	if f.Target != "" {
-		line += " -> " + f.Target
-	}
-	if f.Layer > 0 {
-		line += fmt.Sprintf("  (archive %d)", f.Layer+1)
-	}
-	return line
-}
-
-// modeString is a mode as ls -l shows it.
-func modeString(m fs.FileMode) string {
-	kinds := []struct {
-		bits fs.FileMode
-		kind byte
-	}{
-		{fs.ModeCharDevice, 'c'}, {fs.ModeDevice, 'b'}, {fs.ModeDir, 'd'},
-		{fs.ModeSymlink, 'l'}, {fs.ModeNamedPipe, 'p'}, {fs.ModeSocket, 's'},
-	}
-	text := []byte(m.Perm().String())
-	for _, k := range kinds {
-		if m&k.bits != 0 {
-			text[0] = k.kind
-			break
-		}
-	}
-	if m&fs.ModeSticky != 0 {
-		text[len(text)-1] = 't'
-	}
-	return string(text)
-}
-
-func (a *app) initramfsExtractCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:     "extract FILE DIR",
-		Short:   "unpack an archive, all its layers, below a directory",
-		Example: "  holdfast initramfs extract console.cpio.zst ./stage",
-		Args:    cobra.ExactArgs(2),
-		RunE: func(_ *cobra.Command, args []string) error {
-			f, err := openArchive(args[0])
-			if err != nil {
-				return err
-			}
-			defer f.Close()
-			if err := os.MkdirAll(args[1], 0o755); err != nil {
-				return writeError(err)
-			}
-			skipped, err := initramfs.Extract(f, args[1])
-			for _, s := range skipped {
-				fmt.Fprintln(a.err, "skipped:", s)
-			}
-			return invalid(err)
-		},
-	}
-}
-
-func (a *app) initramfsCheckCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:     "check FILE",
-		Short:   "look for what would keep an archive from booting",
-		Example: "  holdfast initramfs check console.cpio.zst",
-		Args:    cobra.ExactArgs(1),
-		RunE: func(_ *cobra.Command, args []string) error {
-			f, err := openArchive(args[0])
-			if err != nil {
-				return err
-			}
-			defer f.Close()
-			problems, err := initramfs.Check(f)
-			bad := 0
-			for _, p := range problems {
-				fmt.Fprintln(a.out, p)
-				if !p.Warning {
-					bad++
-				}
-			}
-			if err == nil && bad > 0 {
-				err = fmt.Errorf("%d problems", bad)
-			}
-			return invalid(err)
-		},
-	}
-}
-
-func openArchive(name string) (*os.File, error) {
-	f, err := os.Open(name)
-	if err != nil {
-		return nil, invalid(err)
-	}
-	return f, nil
-}
-
-// invalid is an error about what was read, nil for nil.
-func invalid(err error) error {
-	if err == nil {
-		return nil
-	}
-	return &ops.Error{Kind: ops.Invalid, Err: err}
-}
-
-// writeError is an error about where to write.
-func writeError(err error) error {
-	kind := ops.Internal
-	switch {
-	case errors.Is(err, fs.ErrPermission), errors.Is(err, fs.ErrNotExist):
-		kind = ops.NotWritable
-	case errors.Is(err, syscall.ENOSPC):
-		kind = ops.NoSpace
-	}
-	return &ops.Error{Kind: kind, Err: err}
 }
