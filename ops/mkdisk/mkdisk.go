@@ -45,7 +45,7 @@ type Request struct {
 	Images      map[string]string // archives by slot: active, backup, factory
 	Default     string            // active, backup or maintenance
 	ConsoleArgs string            // words for the maintenance kernel; its consoles are also the images'
-	SystemArgs  string            // text of cfg/system.arg
+	SystemArgs  string            // text of cfg/system.arg; its last line is ended here
 	Size        int64             // of the whole disk, in bytes
 	Force       bool              // replace an existing file
 }
@@ -58,6 +58,7 @@ type Plan struct {
 	menu    menu
 	files   map[string][]byte // of GRUB's folder, made here, by name
 	id      identity
+	notes   []string // what may go wrong
 }
 
 // image is an archive for a slot.
@@ -77,6 +78,9 @@ func (r Request) Plan() (*Plan, error) {
 		return nil, err
 	}
 	p := &Plan{request: r, images: images}
+	if p.notes, err = r.checkConsole(); err != nil {
+		return nil, err
+	}
 	if p.id, err = r.identify(); err != nil {
 		return nil, &ops.Error{Kind: ops.Invalid, Op: op, Err: err}
 	}
@@ -104,6 +108,9 @@ func (r *Request) fill() {
 	}
 	if r.Size == 0 {
 		r.Size = DefaultSize
+	}
+	if r.SystemArgs != "" && !strings.HasSuffix(r.SystemArgs, "\n") {
+		r.SystemArgs += "\n"
 	}
 }
 
@@ -182,6 +189,9 @@ func (p *Plan) String() string {
 	lines = append(lines, "  boot menu, default "+r.Default)
 	for i, e := range p.menu.entries {
 		lines = append(lines, fmt.Sprintf("    %d %s: %s %s", i, e.title, e.kernel, e.line))
+	}
+	for _, note := range p.notes {
+		lines = append(lines, "  "+note)
 	}
 	return strings.Join(lines, "\n")
 }
