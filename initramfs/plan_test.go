@@ -61,7 +61,7 @@ func TestPlan(t *testing.T) {
 	} {
 		path, _, _ := strings.Cut(want, " ")
 		e, ok := find(p, path)
-		if got := fmt.Sprint(e.Path, " ", e.FileMode(), " ", e.Origin); !ok || got != want {
+		if got := fmt.Sprint(e.Path, " ", e.header().FileMode(), " ", e.Origin); !ok || got != want {
 			t.Errorf("entry %q, want %q", got, want)
 		}
 	}
@@ -186,7 +186,7 @@ func TestLayerKeepsModes(t *testing.T) {
 	p := plan(t, Request{Adds: []Add{{filepath.Join(dir, "f"), "/tmp/deep/f"}}})
 	var got []string
 	for _, e := range p.Entries {
-		got = append(got, e.FileMode().String()+" "+e.Path)
+		got = append(got, e.header().FileMode().String()+" "+e.Path)
 	}
 	if want := []string{"dtrwxrwxrwx tmp", "drwxr-xr-x tmp/deep", "-rw-r--r-- tmp/deep/f"}; !slices.Equal(got, want) {
 		t.Errorf("entries %v, want %v", got, want)
