@@ -2,6 +2,7 @@ package initramfs
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -92,7 +93,9 @@ func TestPlanRefuses(t *testing.T) {
 	dir := files(t, t.TempDir(), map[string]string{"text": "no program", "a": "a", "b": "b", "tree/init/x": "x", "tree2/bin": ""})
 	in := func(name string) string { return filepath.Join(dir, name) }
 	ln := in("dangling")
-	os.Symlink("nowhere", ln)
+	if err := os.Symlink("nowhere", ln); err != nil {
+		t.Fatal(err)
+	}
 	tests := []struct {
 		name string
 		r    Request
@@ -167,8 +170,11 @@ func TestSameInputSameBytes(t *testing.T) {
 	}
 	os.Remove(filepath.Join(two, "spare"))
 	for _, dir := range []string{one, two} {
-		os.Link(filepath.Join(dir, "d1/file1"), filepath.Join(dir, "d0/hard"))
-		os.Symlink("file3", filepath.Join(dir, "d0/soft"))
+		err := errors.Join(os.Link(filepath.Join(dir, "d1/file1"), filepath.Join(dir, "d0/hard")),
+			os.Symlink("file3", filepath.Join(dir, "d0/soft")))
+		if err != nil {
+			t.Fatal(err)
+		}
 	}
 	for _, m := range methods {
 		a := build(t, Request{Adds: []Add{{one, "/t"}}, Compress: m})

@@ -22,9 +22,9 @@ import (
 )
 
 // until waits for what only a look at the machine can tell.
-func until(t *testing.T, what string, true func() bool) {
+func until(t *testing.T, what string, happened func() bool) {
 	t.Helper()
-	for end := time.Now().Add(20 * time.Second); !true(); time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(20 * time.Second); !happened(); time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatalf("waited in vain for %s", what)
 		}
@@ -60,7 +60,7 @@ func onTerminal(t *testing.T, name string, args ...string) (*exec.Cmd, *os.File,
 	must(t, err)
 	t.Cleanup(func() { master.Close() })
 	text := &screenText{}
-	go io.Copy(text, master)
+	go func() { _, _ = io.Copy(text, master) }()
 	return cmd, master, text
 }
 
@@ -187,7 +187,7 @@ func TestSecondInterrupt(t *testing.T) {
 	done := make(chan int, 1)
 	go func() { done <- exitCode(t, cmd) }()
 	for end := time.After(20 * time.Second); ; {
-		cmd.Process.Signal(os.Interrupt) // two that come at once are one
+		_ = cmd.Process.Signal(os.Interrupt) // two that come at once are one
 		select {
 		case code := <-done:
 			if code != -1 {
