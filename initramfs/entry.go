@@ -3,7 +3,6 @@ package initramfs
 import (
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"strings"
 
@@ -41,9 +40,6 @@ type Entry struct {
 	open func() (io.ReadCloser, error) // the content; nil where there is none
 	file fileID                        // which file Source is, for hard links; zero where it has one name
 }
-
-// FileMode is the mode in Go's terms; its String is what ls -l shows.
-func (e Entry) FileMode() fs.FileMode { return e.header().FileMode() }
 
 func (e Entry) header() newc.Header {
 	h := newc.Header{Name: e.Path, Mode: e.Mode, Size: uint32(e.Size), NLink: 1, RdevMajor: e.Major, RdevMinor: e.Minor}

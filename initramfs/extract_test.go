@@ -38,7 +38,9 @@ func archive(t testing.TB, records ...record) []byte {
 		if err := w.WriteHeader(h); err != nil {
 			t.Fatal(err)
 		}
-		io.WriteString(w, r.content)
+		if _, err := io.WriteString(w, r.content); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if err := w.Close(); err != nil {
 		t.Fatal(err)

@@ -2,6 +2,7 @@ package initramfs
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -61,7 +62,7 @@ func TestPlan(t *testing.T) {
 	} {
 		path, _, _ := strings.Cut(want, " ")
 		e, ok := find(p, path)
-		if got := fmt.Sprint(e.Path, " ", e.FileMode(), " ", e.Origin); !ok || got != want {
+		if got := fmt.Sprint(e.Path, " ", e.header().FileMode(), " ", e.Origin); !ok || got != want {
 			t.Errorf("entry %q, want %q", got, want)
 		}
 	}
@@ -92,7 +93,9 @@ func TestPlanRefuses(t *testing.T) {
 	dir := files(t, t.TempDir(), map[string]string{"text": "no program", "a": "a", "b": "b", "tree/init/x": "x", "tree2/bin": ""})
 	in := func(name string) string { return filepath.Join(dir, name) }
 	ln := in("dangling")
-	os.Symlink("nowhere", ln)
+	if err := os.Symlink("nowhere", ln); err != nil {
+		t.Fatal(err)
+	}
 	tests := []struct {
 		name string
 		r    Request
@@ -167,8 +170,11 @@ func TestSameInputSameBytes(t *testing.T) {
 	}
 	os.Remove(filepath.Join(two, "spare"))
 	for _, dir := range []string{one, two} {
-		os.Link(filepath.Join(dir, "d1/file1"), filepath.Join(dir, "d0/hard"))
-		os.Symlink("file3", filepath.Join(dir, "d0/soft"))
+		err := errors.Join(os.Link(filepath.Join(dir, "d1/file1"), filepath.Join(dir, "d0/hard")),
+			os.Symlink("file3", filepath.Join(dir, "d0/soft")))
+		if err != nil {
+			t.Fatal(err)
+		}
 	}
 	for _, m := range methods {
 		a := build(t, Request{Adds: []Add{{one, "/t"}}, Compress: m})
@@ -186,7 +192,7 @@ func TestLayerKeepsModes(t *testing.T) {
 	p := plan(t, Request{Adds: []Add{{filepath.Join(dir, "f"), "/tmp/deep/f"}}})
 	var got []string
 	for _, e := range p.Entries {
-		got = append(got, e.FileMode().String()+" "+e.Path)
+		got = append(got, e.header().FileMode().String()+" "+e.Path)
 	}
 	if want := []string{"dtrwxrwxrwx tmp", "drwxr-xr-x tmp/deep", "-rw-r--r-- tmp/deep/f"}; !slices.Equal(got, want) {
 		t.Errorf("entries %v, want %v", got, want)

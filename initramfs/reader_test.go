@@ -182,10 +182,10 @@ func FuzzCheck(f *testing.F) {
 		if len(raw) > 1<<16 {
 			return
 		}
-		Check(bytes.NewReader(raw))
+		_, _ = Check(bytes.NewReader(raw))
 		outer := t.TempDir()
 		inner := filepath.Join(outer, "in")
-		Extract(bytes.NewReader(raw), inner)
+		_, _ = Extract(bytes.NewReader(raw), inner)
 		if left, err := os.ReadDir(outer); err != nil || len(left) > 1 {
 			t.Errorf("outside of the directory: %v, %v", left, err)
 		}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -34,7 +35,7 @@ func (a *app) bootCommand() *cobra.Command {
 			if print || a.dryRun {
 				return nil
 			}
-			if err := a.confirm("boot it now"); err != nil {
+			if err := a.confirm(cmd.Context(), "boot it now"); err != nil {
 				return err
 			}
 			return a.apply(func(rep ops.Reporter) error { return plan.Apply(cmd.Context(), machine(allow), rep) })
@@ -58,8 +59,9 @@ func (a *app) planBoot(name, words string) (boot.Plan, error) {
 	return boot.Request{Report: r, Image: name, Consoles: stage.Consoles(), Operator: operator(), Append: words}.Plan()
 }
 
-// confirm asks on the terminal, unless --yes was given. Anything but the word is a no.
-func (a *app) confirm(what string) error {
+// confirm asks on the terminal, unless --yes was given. Anything but the word is a no, and so is the
+// end of ctx: the reading then goes on by itself, until the process ends.
+func (a *app) confirm(ctx context.Context, what string) error {
 	if a.yes {
 		return nil
 	}
@@ -68,9 +70,19 @@ func (a *app) confirm(what string) error {
 		return no
 	}
 	fmt.Fprintf(a.out, "Type yes to %s: ", what)
-	line, _ := bufio.NewReader(a.in).ReadString('\n')
-	if strings.TrimSpace(line) != "yes" {
+	answer := make(chan string, 1)
+	go func() {
+		line, _ := bufio.NewReader(a.in).ReadString('\n')
+		answer <- line
+	}()
+	select {
+	case line := <-answer:
+		if strings.TrimSpace(line) == "yes" {
+			return ctx.Err()
+		}
 		return no
+	case <-ctx.Done():
+		fmt.Fprintln(a.out)
+		return &ops.Error{Kind: ops.NotConfirmed, Err: ctx.Err()}
 	}
-	return nil
 }

@@ -3,11 +3,18 @@ package main
 import (
 	"bytes"
 	"context"
+	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/spf13/cobra"
+
+	"holdfast/initramfs"
 	"holdfast/kexec/kexectest"
 	"holdfast/ops"
 )
@@ -48,6 +55,7 @@ func TestExitCodes(t *testing.T) {
 		{"too many words", "boot a b", ops.Usage, "accepts 1 arg"},
 		{"not process 1", "init", ops.Usage, "not process 1"},
 		{"stage outside the stage", "console --stage", ops.Usage, "--stage is for PID 1"},
+		{"two flashes", "console --demo --flash " + flash, ops.Usage, "only one flash"},
 		{"no flash named", "console", ops.NoFlash, "--flash DIR"},
 		{"flash is absent", "boot active --flash " + dir + "/absent", ops.NoFlash, "no such file"},
 		{"flash is a file", "boot active --flash " + text, ops.NoFlash, "not a directory"},
@@ -59,7 +67,8 @@ func TestExitCodes(t *testing.T) {
 		{"text for a kernel", "image pack --kernel " + text + " --version 1 -o " + out, ops.Invalid, "holdfast: image pack: "},
 		{"bad version", "image pack --kernel " + kernel + " --version a/b -o " + out, ops.Usage, "version"},
 		{"output exists", "image pack --kernel " + kernel + " --version 1 -o " + text, ops.Refused, "--force"},
-		{"output has no folder", "image pack --kernel " + kernel + " --version 1 -o " + dir + "/no/where", ops.Usage, "folder"},
+		{"archive exists", "initramfs create --init " + made.binary + " -o " + text, ops.Refused, "--force"},
+		{"output has no folder", "image pack --kernel " + kernel + " --version 1 -o " + dir + "/no/where", ops.NotWritable, "folder"},
 		{"bad slot", "disk create --kernel k --console c -o " + out + " --image pending=a.tgz", ops.Usage, "pending"},
 		{"half an image", "disk create --kernel k --console c -o " + out + " --image active", ops.Usage, "want SLOT=ARCHIVE"},
 		{"slot twice", "disk create --kernel k --console c -o " + out + " --image active=a --image active=b", ops.Usage, "given twice"},
@@ -94,22 +103,93 @@ func TestBootPrint(t *testing.T) {
 	}
 }
 
-// TestDryRunWritesNothing for every command that writes.
+// TestDryRunWritesNothing runs every command there is with --dry-run. A new one needs its line here.
 func TestDryRunWritesNothing(t *testing.T) {
 	dir := t.TempDir()
 	kernel := filepath.Join(dir, "kernel")
 	must(t, os.WriteFile(kernel, kexectest.Kernel("6.1.0-test"), 0o644))
-	for _, args := range [][]string{
-		{"image", "pack", "--dry-run", "--kernel", kernel, "--version", "1", "-o", filepath.Join(dir, "a.tgz")},
-		{"initramfs", "create", "--dry-run", "--init", made.binary, "-o", filepath.Join(dir, "stage")},
-	} {
+	must(t, os.CopyFS(filepath.Join(dir, "flash"), demoTarget().FS))
+	commands := map[string]struct {
+		args string
+		code ops.Kind // 0 for success
+	}{
+		"console":           {"--demo", ops.Usage}, // it has no dry run, and says so
+		"init":              {"", ops.Usage},
+		"boot":              {"active --yes --allow-kexec --flash DIR/flash", 0},
+		"image pack":        {"--kernel DIR/kernel --version 1 -o DIR/a.tgz", 0},
+		"initramfs create":  {"--init " + made.binary + " -o DIR/stage", 0},
+		"initramfs list":    {made.console, 0},
+		"initramfs check":   {made.console, 0},
+		"initramfs extract": {made.console + " DIR/below/here", 0},
+		"disk create":       {"--kernel DIR/kernel --console " + made.console + " --default maintenance -o DIR/disk", 0},
+	}
+	before := treeOf(t, dir)
+	for _, name := range runnable((&app{}).root()) {
+		c, ok := commands[name]
+		if !ok {
+			t.Errorf("%s: what does it do with --dry-run? Say it in the table", name)
+			continue
+		}
+		args := strings.Fields(name + " --dry-run " + strings.ReplaceAll(c.args, "DIR", dir))
 		code, out, errs := cli(args...)
-		if code != 0 || out == "" {
+		if code != int(c.code) || out == "" && name != "initramfs check" && code == 0 {
 			t.Errorf("%q: exit %d, printed %q: %s", args, code, out, errs)
 		}
+		if after := treeOf(t, dir); !slices.Equal(after, before) {
+			t.Fatalf("%s --dry-run wrote: %q, before %q", name, after, before)
+		}
 	}
-	if files, _ := os.ReadDir(dir); len(files) != 1 {
-		t.Errorf("a dry run wrote: %v", files)
+}
+
+// runnable are the names of the commands below cmd that do something themselves.
+func runnable(cmd *cobra.Command) []string {
+	var names []string
+	for _, c := range cmd.Commands() {
+		if c.HasSubCommands() {
+			names = append(names, runnable(c)...)
+		} else {
+			_, name, _ := strings.Cut(c.CommandPath(), " ")
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// treeOf is every file below dir with its size and time.
+func treeOf(t *testing.T, dir string) []string {
+	t.Helper()
+	var all []string
+	must(t, filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		info, err := d.Info()
+		if err == nil {
+			all = append(all, fmt.Sprint(path, info.Mode(), info.Size(), info.ModTime()))
+		}
+		return err
+	}))
+	return all
+}
+
+// TestExtractSays what it does, in a line for every reason to leave something out.
+func TestExtractSays(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "out")
+	code, out, errs := cli("initramfs", "extract", "--dry-run", made.console, dir)
+	said := regexp.MustCompile(`^unpack (\d+) of (\d+) entries, (\d+) bytes, below `).FindStringSubmatch(out)
+	if code != 0 || said == nil {
+		t.Fatalf("exit %d: %q, %s", code, out, errs)
+	}
+	code, _, errs = cli("initramfs", "extract", made.console, dir)
+	if code != 0 || !regexp.MustCompile(`^skipped: dev/console and \d+ more: device nodes are not made\n$`).MatchString(errs) {
+		t.Errorf("exit %d: %q", code, errs)
+	}
+	if made := fmt.Sprint(len(treeOf(t, dir)) - 1); said[1] != made { // without dir itself
+		t.Errorf("it said it would make %s entries, there are %s", said[1], made)
+	}
+	lines := skippedLines([]initramfs.Skipped{{Path: "dev/console", Reason: "no"}})
+	if want := []string{"skipped: dev/console: no"}; !slices.Equal(lines, want) {
+		t.Errorf("skippedLines of one = %q, want %q", lines, want)
 	}
 }
 

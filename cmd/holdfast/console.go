@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"os"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -52,20 +54,19 @@ func (a *app) console(ctx context.Context, f consoleFlags) error {
 		os.Exit(pid1.Menu(ctx, a.in, a.out, f.tty, version))
 	case f.stage:
 		return stageConsole(ctx)
+	case a.dryRun:
+		return usage("the console has no --dry-run: it shows its plan and asks before it does anything")
 	}
-	target := demoTarget()
-	if !f.demo {
-		var err error
-		if target, err = a.target(); err != nil {
-			return err
-		}
-		if _, err := status.Read(target); err != nil {
-			return err
-		}
+	target, err := a.consoleTarget(f)
+	if err != nil {
+		return err
+	}
+	if err := needTerminal(); err != nil {
+		return err
 	}
 	targets := make(chan tui.Target, 1)
 	targets <- tui.Target{Target: target}
-	_, err := tui.Run(ctx, tui.Options{
+	_, err = tui.Run(ctx, tui.Options{
 		Consoles:  []terminal.Console{terminal.Host(os.Environ())},
 		Machine:   machine(f.allowKexec),
 		Kernel:    stage.Consoles(),
@@ -74,6 +75,32 @@ func (a *app) console(ctx context.Context, f consoleFlags) error {
 		Version:   version,
 	})
 	return err
+}
+
+// consoleTarget is the flash to look at.
+func (a *app) consoleTarget(f consoleFlags) (status.Target, error) {
+	if f.demo && a.flash != "" {
+		return status.Target{}, usage("--demo and --flash: only one flash can be shown")
+	}
+	if f.demo {
+		return demoTarget(), nil
+	}
+	target, err := a.target()
+	if err != nil {
+		return status.Target{}, err
+	}
+	_, err = status.Read(target)
+	return target, err
+}
+
+// needTerminal says in plain words what the console would fail of.
+func needTerminal() error {
+	tty, err := os.OpenFile("/dev/tty", os.O_RDWR|syscall.O_NOCTTY, 0)
+	if err != nil {
+		return &ops.Error{Kind: ops.Usage, Err: errors.New("there is no terminal here"),
+			Hint: "start it in a terminal; over ssh, with ssh -t; in a script, holdfast boot NAME --print shows an image"}
+	}
+	return tty.Close()
 }
 
 // kernelLog follows the kernel's log, or is nil where this user may not read it.
@@ -85,7 +112,7 @@ func kernelLog(ctx context.Context) <-chan logs.Line {
 	return lines
 }
 
-// exit ends the process with a status that PID 1 understands.
+// exits are the statuses by which the console asks PID 1 for what its operator chose.
 var exits = map[tui.Leave]int{tui.Reboot: stage.ExitReboot, tui.PowerOff: stage.ExitPowerOff}
 
 // stageConsole is the console of the kexec stage, on every terminal of the machine.
@@ -95,13 +122,14 @@ func stageConsole(ctx context.Context) error {
 		return &ops.Error{Kind: ops.Usage, Err: err, Hint: "--stage is for PID 1 of the kexec stage"}
 	}
 	line := stage.CommandLine()
+	after, remark := autoboot(line)
 	leave, err := tui.Run(ctx, tui.Options{
 		Consoles:  terminal.Find(os.DirFS("/sys"), line),
 		Machine:   stage.Machine{},
 		Kernel:    stage.Consoles(),
-		Targets:   stageTargets(ctx),
+		Targets:   stageTargets(ctx, remark),
 		KernelLog: kernelLog(ctx),
-		Autoboot:  autoboot(line),
+		Autoboot:  after,
 		Stage:     true,
 		Shell:     shell(),
 		Version:   info.Version,

@@ -52,11 +52,11 @@ func shellRun(t *testing.T, ctx context.Context, line *vm.Serial, command string
 }
 
 // TestShellAndBack: the shell has the terminal to itself, with its interrupt key, and the console is
-// whole when it ends.
+// whole when it ends. It also says what of the command line it does not heed.
 func TestShellAndBack(t *testing.T) {
-	ctx, m := bootDisk(t, makeDisk(t, "grub-legacy", bothConsoles))
+	ctx, m := bootDisk(t, makeDisk(t, "grub-legacy", bothConsoles+" holdfast.autoboot=soon"))
 	line := m.Serial(0)
-	must(t, line.WaitScreen(ctx, showsAll(append(imagesShown, imagesFooter)...)))
+	must(t, line.WaitScreen(ctx, showsAll(append(imagesShown, imagesFooter, "holdfast.autoboot=soon is not heeded")...)))
 	for range 2 {
 		shellOnSerial(t, ctx, line)
 		must(t, line.Type("echo SLE''EPS; sleep 1000000\r"))

@@ -29,7 +29,7 @@ func BenchmarkStageSize(b *testing.B) {
 			b.Run(s.name+"/"+method, func(b *testing.B) {
 				out := filepath.Join(b.TempDir(), "stage")
 				for b.Loop() {
-					holdfast(b, append([]string{"initramfs", "create", "-o", out, "--compress", method}, s.args...)...)
+					holdfast(b, append([]string{"initramfs", "create", "--force", "-o", out, "--compress", method}, s.args...)...)
 				}
 				info, err := os.Stat(out)
 				must(b, err)
@@ -77,7 +77,7 @@ const frameEnd = "q leave"
 func frameStages(b *testing.B) (frame []byte, stages map[string]timed) {
 	ctx, m := bootStage(b, made.console, "")
 	must(b, m.Serial(0).Wait(ctx, frameEnd))
-	frame = afterInit(m.Serial(0).Bytes())
+	frame = firstFrameOf(b, m.Serial(0).Bytes())
 	must(b, m.Close())
 
 	dir := b.TempDir()
@@ -95,11 +95,16 @@ func frameStages(b *testing.B) (frame []byte, stages map[string]timed) {
 	}
 }
 
-// afterInit is what the line carried after the kernel's message that /init runs.
-func afterInit(log []byte) []byte {
+// firstFrameOf is what the line carried from after the kernel's message that /init runs to the end
+// of the first screen; more may have come by the time that somebody looks.
+func firstFrameOf(b *testing.B, log []byte) []byte {
 	_, after, _ := bytes.Cut(log, []byte(runInit))
 	_, after, _ = bytes.Cut(after, []byte("\n"))
-	return after
+	frame, _, ok := bytes.Cut(after, []byte(frameEnd))
+	if !ok {
+		b.Fatalf("the line does not carry %q in one piece", frameEnd)
+	}
+	return append(slices.Clone(frame), frameEnd...)
 }
 
 const (

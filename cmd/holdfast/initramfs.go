@@ -6,12 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"maps"
 	"os"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -30,10 +28,11 @@ func (a *app) initramfsCommand() *cobra.Command {
 
 func (a *app) initramfsCreateCommand() *cobra.Command {
 	var (
-		r                      initramfs.Request
-		name, modules, program string
-		adds                   []string
-		method                 string
+		r                initramfs.Request
+		out              archiveFile
+		modules, program string
+		adds             []string
+		method           string
 	)
 	cmd := &cobra.Command{
 		Use:   "create -o FILE",
@@ -58,11 +57,12 @@ func (a *app) initramfsCreateCommand() *cobra.Command {
 					return err
 				}
 			}
-			return a.createInitramfs(cmd.Context(), r, name)
+			return a.createInitramfs(cmd.Context(), r, out)
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringVarP(&name, "output", "o", "", "archive `FILE` to write")
+	flags.StringVarP(&out.name, "output", "o", "", "archive `FILE` to write")
+	flags.BoolVar(&out.force, "force", false, "replace an existing file")
 	flags.StringVar(&r.KernelModules, "kernel-modules", "", "`DIR` with the kernel's modules, as /lib/modules/VERSION")
 	flags.StringVar(&modules, "module", "", "`NAMES` of the modules to load, by commas; what they need comes along")
 	flags.StringVar(&r.Busybox, "busybox", "", "`PATH` of a busybox, for the shell")
@@ -73,7 +73,16 @@ func (a *app) initramfsCreateCommand() *cobra.Command {
 	return cmd
 }
 
-func (a *app) createInitramfs(ctx context.Context, r initramfs.Request, name string) error {
+// archiveFile is where an archive is to be written.
+type archiveFile struct {
+	name  string
+	force bool // replace an existing file
+}
+
+func (a *app) createInitramfs(ctx context.Context, r initramfs.Request, out archiveFile) error {
+	if err := output.Check(out.name, out.force); err != nil {
+		return err
+	}
 	p, err := r.Plan()
 	if err != nil {
 		return invalid(err)
@@ -85,28 +94,29 @@ func (a *app) createInitramfs(ctx context.Context, r initramfs.Request, name str
 	if a.dryRun {
 		return nil
 	}
-	return a.apply(func(rep ops.Reporter) error { return writeInitramfs(ctx, p, name, rep) })
+	return a.apply(func(rep ops.Reporter) error { return out.write(ctx, p, rep) })
 }
 
-// writeInitramfs puts the archive at name, whole or not at all.
-func writeInitramfs(ctx context.Context, p *initramfs.Plan, name string, rep ops.Reporter) error {
-	f, err := output.Create(name, true)
+// write makes the file, whole or not at all.
+func (out archiveFile) write(ctx context.Context, p *initramfs.Plan, rep ops.Reporter) error {
+	f, err := output.Create(out.name, out.force)
 	if err != nil {
 		return err
 	}
 	defer f.Cleanup()
-	buffer := bufio.NewWriterSize(&meter{ctx: ctx, w: f, rep: rep, start: time.Now()}, 1<<20)
+	// xz takes its time for a MiB of output: the meter must see less than that at once.
+	buffer := bufio.NewWriterSize(&meter{ctx: ctx, w: f, rep: rep, start: time.Now()}, 64<<10)
 	if err := errors.Join(p.Write(buffer), buffer.Flush()); err != nil {
-		return writeError(err)
+		return output.Error("", err)
 	}
 	info, err := f.Stat()
 	if err != nil {
 		return err
 	}
 	if err := f.Commit(); err != nil {
-		return writeError(err)
+		return err
 	}
-	rep.Log(fmt.Sprintf("%s: %d bytes, %v", name, info.Size(), p.Compress))
+	rep.Log(fmt.Sprintf("%s: %d bytes, %v", out.name, info.Size(), p.Compress))
 	return nil
 }
 
@@ -143,144 +153,4 @@ func (a *app) printComposition(p *initramfs.Plan) {
 	for _, origin := range slices.Sorted(maps.Keys(shares)) {
 		fmt.Fprintf(a.out, "%-8v %9d bytes in %d entries\n", origin, shares[origin].bytes, shares[origin].files)
 	}
-}
-
-func (a *app) initramfsListCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:     "list FILE",
-		Short:   "list what is in an archive, all its layers",
-		Example: "  holdfast initramfs list console.cpio.zst",
-		Args:    cobra.ExactArgs(1),
-		RunE: func(_ *cobra.Command, args []string) error {
-			f, err := openArchive(args[0])
-			if err != nil {
-				return err
-			}
-			defer f.Close()
-			files, err := initramfs.List(f)
-			for _, entry := range files {
-				fmt.Fprintln(a.out, listing(entry))
-			}
-			return invalid(err)
-		},
-	}
-}
-
-// listing is a line of the list: mode, owner, size or device numbers, path, target, and the layer
-// where there are several.
-func listing(f initramfs.File) string {
-	size := fmt.Sprint(f.Size)
-	if f.FileMode()&fs.ModeDevice != 0 {
-		size = fmt.Sprintf("%d,%d", f.RdevMajor, f.RdevMinor)
-	}
-	line := fmt.Sprintf("%s %d/%d %9s %s", modeString(f.FileMode()), f.UID, f.GID, size, f.Path)
-	if f.Target != "" {
-		line += " -> " + f.Target
-	}
-	if f.Layer > 0 {
-		line += fmt.Sprintf("  (archive %d)", f.Layer+1)
-	}
-	return line
-}
-
-// modeString is a mode as ls -l shows it.
-func modeString(m fs.FileMode) string {
-	kinds := []struct {
-		bits fs.FileMode
-		kind byte
-	}{
-		{fs.ModeCharDevice, 'c'}, {fs.ModeDevice, 'b'}, {fs.ModeDir, 'd'},
-		{fs.ModeSymlink, 'l'}, {fs.ModeNamedPipe, 'p'}, {fs.ModeSocket, 's'},
-	}
-	text := []byte(m.Perm().String())
-	for _, k := range kinds {
-		if m&k.bits != 0 {
-			text[0] = k.kind
-			break
-		}
-	}
-	if m&fs.ModeSticky != 0 {
-		text[len(text)-1] = 't'
-	}
-	return string(text)
-}
-
-func (a *app) initramfsExtractCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:     "extract FILE DIR",
-		Short:   "unpack an archive, all its layers, below a directory",
-		Example: "  holdfast initramfs extract console.cpio.zst ./stage",
-		Args:    cobra.ExactArgs(2),
-		RunE: func(_ *cobra.Command, args []string) error {
-			f, err := openArchive(args[0])
-			if err != nil {
-				return err
-			}
-			defer f.Close()
-			if err := os.MkdirAll(args[1], 0o755); err != nil {
-				return writeError(err)
-			}
-			skipped, err := initramfs.Extract(f, args[1])
-			for _, s := range skipped {
-				fmt.Fprintln(a.err, "skipped:", s)
-			}
-			return invalid(err)
-		},
-	}
-}
-
-func (a *app) initramfsCheckCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:     "check FILE",
-		Short:   "look for what would keep an archive from booting",
-		Example: "  holdfast initramfs check console.cpio.zst",
-		Args:    cobra.ExactArgs(1),
-		RunE: func(_ *cobra.Command, args []string) error {
-			f, err := openArchive(args[0])
-			if err != nil {
-				return err
-			}
-			defer f.Close()
-			problems, err := initramfs.Check(f)
-			bad := 0
-			for _, p := range problems {
-				fmt.Fprintln(a.out, p)
-				if !p.Warning {
-					bad++
-				}
-			}
-			if err == nil && bad > 0 {
-				err = fmt.Errorf("%d problems", bad)
-			}
-			return invalid(err)
-		},
-	}
-}
-
-func openArchive(name string) (*os.File, error) {
-	f, err := os.Open(name)
-	if err != nil {
-		return nil, invalid(err)
-	}
-	return f, nil
-}
-
-// invalid is an error about what was read, nil for nil.
-func invalid(err error) error {
-	if err == nil {
-		return nil
-	}
-	return &ops.Error{Kind: ops.Invalid, Err: err}
-}
-
-// writeError is an error about where to write.
-func writeError(err error) error {
-	kind := ops.Internal
-	switch {
-	case errors.Is(err, fs.ErrPermission), errors.Is(err, fs.ErrNotExist):
-		kind = ops.NotWritable
-	case errors.Is(err, syscall.ENOSPC):
-		kind = ops.NoSpace
-	}
-	return &ops.Error{Kind: kind, Err: err}
 }

@@ -21,10 +21,18 @@ func machine(allowKexec bool) boot.Machine {
 	return host{allowed: allowKexec}
 }
 
-// inStage reports whether PID 1 of this system is Holdfast.
+// inStage reports whether PID 1 of this system is this very program, and has told what it knows. On
+// a host only root may see what PID 1 is; in the stage everybody is root.
 func inStage() bool {
-	_, err := stage.Read()
-	return err == nil
+	if _, err := stage.Read(); err != nil {
+		return false
+	}
+	first, err := os.Stat("/proc/1/exe")
+	if err != nil {
+		return false
+	}
+	self, err := os.Stat("/proc/self/exe")
+	return err == nil && os.SameFile(first, self)
 }
 
 // host is a system that runs something else: a jump ends it without a shutdown.

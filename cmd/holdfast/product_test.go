@@ -130,6 +130,9 @@ func packImage(t testing.TB, name, version, args string) string {
 	return archive
 }
 
+// systemWord is in cfg/system.arg of every test disk, and nowhere else.
+const systemWord = "here=bench7"
+
 // makeDisk makes a bootable disk with three images that GRUB starts the console from.
 func makeDisk(t testing.TB, loader, consoleArgs string) string {
 	t.Helper()
@@ -138,7 +141,7 @@ func makeDisk(t testing.TB, loader, consoleArgs string) string {
 		"--image", "active="+packImage(t, "active", "1.3.124", "marker=active console=tty9"),
 		"--image", "backup="+packImage(t, "backup", "1.3.123", "marker=backup"),
 		"--image", "factory="+packImage(t, "factory", "1.0.0", ""),
-		"--default", "maintenance", "--console-args", consoleArgs)
+		"--default", "maintenance", "--console-args", consoleArgs, "--system-args", systemWord)
 	return disk
 }
 

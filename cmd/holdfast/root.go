@@ -16,8 +16,6 @@ import (
 // app is what the commands share: the global flags and where to print.
 type app struct {
 	flash  string
-	grub   string
-	json   bool
 	dryRun bool
 	yes    bool
 
@@ -53,6 +51,7 @@ func report(w io.Writer, op string, err error) int {
 			op = e.Op
 		}
 	}
+	code := ops.ExitCode(err)
 	if errors.Is(err, context.Canceled) {
 		err = errors.New("interrupted; nothing is left half done")
 	}
@@ -63,7 +62,7 @@ func report(w io.Writer, op string, err error) int {
 	if hint != "" {
 		fmt.Fprintf(w, "hint: %s\n", hint)
 	}
-	return ops.ExitCode(err)
+	return code
 }
 
 func (a *app) root() *cobra.Command {

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"fmt"
 	"io/fs"
 	"os"
 	"strconv"
@@ -12,13 +14,15 @@ import (
 	"holdfast/tui"
 )
 
-// stageTargets tells the console what PID 1 finds.
-func stageTargets(ctx context.Context) <-chan tui.Target {
+// stageTargets tells the console what PID 1 finds, and remark with it where PID 1 has nothing more
+// urgent to say.
+func stageTargets(ctx context.Context, remark string) <-chan tui.Target {
 	targets := make(chan tui.Target)
 	go func() {
 		defer close(targets)
 		var last stage.Info
 		for info := range stage.Watch(ctx) {
+			info.Notice = cmp.Or(info.Notice, remark)
 			target := stageTarget(info)
 			if info.State == stage.Found && last.State == stage.Found && info.Flash == last.Flash {
 				target = tui.Target{Notice: info.Notice}
@@ -61,21 +65,28 @@ func defaultSlot(fsys fs.FS) string {
 	return entry.Slot
 }
 
-// autoboot reads holdfast.autoboot=SECONDS. What is no number of seconds asks for nothing.
-func autoboot(line string) time.Duration {
-	value, _ := stage.Argument(line, "holdfast.autoboot")
+// autoboot reads holdfast.autoboot=SECONDS. What is no number of seconds asks for nothing, and the
+// remark says so: who wrote it waits for a boot that does not come.
+func autoboot(line string) (after time.Duration, remark string) {
+	value, ok := stage.Argument(line, "holdfast.autoboot")
+	if !ok {
+		return 0, ""
+	}
 	seconds, err := strconv.Atoi(value)
 	if err != nil || seconds < 0 || seconds > 3600 {
-		return 0
+		return 0, fmt.Sprintf("holdfast.autoboot=%s is not heeded: want seconds, 0 to 3600", value)
 	}
-	return time.Duration(seconds) * time.Second
+	return time.Duration(seconds) * time.Second, ""
 }
 
 // shell is the program and its arguments for an interactive shell, nil when the archive has none.
-func shell() []string {
-	path, _, err := stage.ShellCommand()
+func shell() []string { return shellWords(stage.ShellCommand()) }
+
+// shellWords puts the program in the place of its name among the arguments: busybox needs to be told
+// that it is a shell.
+func shellWords(path string, argv []string, err error) []string {
 	if err != nil {
 		return nil
 	}
-	return []string{path}
+	return append([]string{path}, argv[1:]...)
 }

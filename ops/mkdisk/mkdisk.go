@@ -5,7 +5,6 @@ package mkdisk
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -46,7 +45,7 @@ type Request struct {
 	Images      map[string]string // archives by slot: active, backup, factory
 	Default     string            // active, backup or maintenance
 	ConsoleArgs string            // words for the maintenance kernel; its consoles are also the images'
-	SystemArgs  string            // text of cfg/system.arg
+	SystemArgs  string            // text of cfg/system.arg; its last line is ended here
 	Size        int64             // of the whole disk, in bytes
 	Force       bool              // replace an existing file
 }
@@ -59,6 +58,7 @@ type Plan struct {
 	menu    menu
 	files   map[string][]byte // of GRUB's folder, made here, by name
 	id      identity
+	notes   []string // what may go wrong
 }
 
 // image is an archive for a slot.
@@ -78,6 +78,9 @@ func (r Request) Plan() (*Plan, error) {
 		return nil, err
 	}
 	p := &Plan{request: r, images: images}
+	if p.notes, err = r.checkConsole(); err != nil {
+		return nil, err
+	}
 	if p.id, err = r.identify(); err != nil {
 		return nil, &ops.Error{Kind: ops.Invalid, Op: op, Err: err}
 	}
@@ -105,6 +108,9 @@ func (r *Request) fill() {
 	}
 	if r.Size == 0 {
 		r.Size = DefaultSize
+	}
+	if r.SystemArgs != "" && !strings.HasSuffix(r.SystemArgs, "\n") {
+		r.SystemArgs += "\n"
 	}
 }
 
@@ -184,17 +190,15 @@ func (p *Plan) String() string {
 	for i, e := range p.menu.entries {
 		lines = append(lines, fmt.Sprintf("    %d %s: %s %s", i, e.title, e.kernel, e.line))
 	}
+	for _, note := range p.notes {
+		lines = append(lines, "  "+note)
+	}
 	return strings.Join(lines, "\n")
 }
 
 // Apply makes the disk image. The same request makes the same bytes with the same tools.
 func (p *Plan) Apply(ctx context.Context, rep ops.Reporter) error {
-	err := p.apply(ctx, rep)
-	var e *ops.Error
-	if err == nil || errors.As(err, &e) {
-		return err
-	}
-	return &ops.Error{Kind: ops.Internal, Op: op, Err: err}
+	return output.Error(op, p.apply(ctx, rep))
 }
 
 func (p *Plan) apply(ctx context.Context, rep ops.Reporter) error {

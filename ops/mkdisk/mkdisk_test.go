@@ -16,6 +16,7 @@ import (
 
 	"holdfast/flash/disk"
 	"holdfast/flash/grub"
+	"holdfast/initramfs/newc"
 	"holdfast/ops"
 	"holdfast/ops/pack"
 )
@@ -71,13 +72,34 @@ func marker(t *testing.T, name string) string {
 			t.Fatal(err)
 		}
 	}
-	// The kernel opens /dev/console of the archive that it has built in.
 	archive := filepath.Join(t.TempDir(), name+".cpio")
 	cmd := exec.Command("sh", "-c", "cd "+root+" && find . | cpio --quiet -o -H newc >"+archive)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("cpio: %v\n%s", err, out)
 	}
+	addConsole(t, archive)
 	return archive
+}
+
+// addConsole puts an archive with /dev/console behind another one: cpio would need root for a node.
+func addConsole(t *testing.T, archive string) {
+	t.Helper()
+	f, err := os.OpenFile(archive, os.O_WRONLY|os.O_APPEND, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := newc.NewWriter(f)
+	for _, h := range []newc.Header{
+		{Name: "dev", Mode: newc.TypeDir | 0o755, Ino: 1, NLink: 2},
+		{Name: "dev/console", Mode: newc.TypeChar | 0o600, Ino: 2, NLink: 1, RdevMajor: 5, RdevMinor: 1},
+	} {
+		if err := w.WriteHeader(h); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := errors.Join(w.Close(), f.Close()); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // archive packs an image whose /init prints name.
@@ -239,6 +261,30 @@ func TestGRUBLegacyReadsTheDisk(t *testing.T) {
 	}
 }
 
+// What may go wrong with the console is in the plan: here an archive that replaces /init by a
+// shorter one.
+func TestPlanNotesWarnings(t *testing.T) {
+	r := request(t, GRUBLegacy)
+	if text := mustPlan(t, r).String(); strings.Contains(text, "warning") {
+		t.Fatalf("the plan of a good console warns:\n%s", text)
+	}
+	f, err := os.OpenFile(r.Console, os.O_WRONLY|os.O_APPEND, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := newc.NewWriter(f)
+	err = w.WriteHeader(newc.Header{Name: "init", Mode: newc.TypeRegular | 0o755, Ino: 1, NLink: 1, Size: 4})
+	if _, werr := w.Write([]byte("#!/\n")); err != nil || werr != nil {
+		t.Fatal(err, werr)
+	}
+	if err := errors.Join(w.Close(), f.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if text := mustPlan(t, r).String(); !strings.Contains(text, "console: warning: /init: archive 3 overwrites") {
+		t.Errorf("the plan does not warn:\n%s", text)
+	}
+}
+
 func TestSameRequestSameBytes(t *testing.T) {
 	for _, loader := range loaders {
 		r := request(t, loader)
@@ -270,6 +316,11 @@ func TestPlanRefuses(t *testing.T) {
 	if err := os.WriteFile(text, []byte("text"), 0o644); err != nil {
 		t.Fatal(err)
 	}
+	onlyConsole := filepath.Join(t.TempDir(), "console.cpio")
+	if err := os.WriteFile(onlyConsole, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	addConsole(t, onlyConsole)
 	tests := []struct {
 		name   string
 		change func(*Request)
@@ -284,6 +335,8 @@ func TestPlanRefuses(t *testing.T) {
 		{"no kernel", func(r *Request) { r.Kernel = text }, ops.Invalid, "maintenance kernel"},
 		{"console not named", func(r *Request) { r.Console = "" }, ops.Usage, "no console given"},
 		{"no console", func(r *Request) { r.Console = "/absent" }, ops.Invalid, "absent"},
+		{"text as console", func(r *Request) { r.Console = text }, ops.Invalid, "console " + text},
+		{"console without init", func(r *Request) { r.Console = onlyConsole }, ops.Invalid, "/init: not there"},
 		{"no archive", func(r *Request) { r.Images["active"] = "/absent" }, ops.Invalid, "active image"},
 		{"text as archive", func(r *Request) { r.Images["backup"] = text }, ops.Invalid, "backup image"},
 		{"output exists", func(r *Request) { r.Output = text }, ops.Refused, "exists"},

@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"holdfast/ops"
 )
@@ -53,6 +54,10 @@ func run(ctx context.Context, input, name string, args ...string) (string, error
 	out, err := cmd.CombinedOutput()
 	if ctx.Err() != nil {
 		return "", ctx.Err()
+	}
+	// The tools say it in words only, and some end well all the same.
+	if strings.Contains(string(out), "No space left on device") {
+		err = syscall.ENOSPC
 	}
 	if err != nil {
 		return string(out), fmt.Errorf("%s: %w: %s", name, err, strings.TrimSpace(string(out)))

@@ -4,8 +4,11 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 
 	"holdfast/ops"
@@ -62,6 +65,36 @@ func TestCreateRefuses(t *testing.T) {
 			f.Cleanup()
 			t.Errorf("Create(%q) = nil, want an error", path)
 		}
+	}
+}
+
+func TestKinds(t *testing.T) {
+	write := func(err error) error { return fmt.Errorf("write: %w", &fs.PathError{Op: "write", Path: "f", Err: err}) }
+	tests := []struct {
+		err       error
+		kind      ops.Kind // of a write
+		operation ops.Kind // of an operation that may have read, too
+	}{
+		{write(syscall.ENOSPC), ops.NoSpace, ops.NoSpace},
+		{write(syscall.EDQUOT), ops.NoSpace, ops.NoSpace},
+		{write(syscall.EROFS), ops.NotWritable, ops.Internal},
+		{write(syscall.EACCES), ops.NotWritable, ops.Internal},
+		{write(syscall.ENOENT), ops.NotWritable, ops.Internal},
+		{write(syscall.EIO), ops.Internal, ops.Internal},
+		{context.Canceled, ops.Internal, ops.Internal},
+		{&ops.Error{Kind: ops.Refused, Err: syscall.ENOSPC}, ops.NoSpace, ops.Refused},
+	}
+	for _, tt := range tests {
+		if got := Kind(tt.err); got != tt.kind {
+			t.Errorf("Kind(%v) = %d, want %d", tt.err, got, tt.kind)
+		}
+		err := Error("op", tt.err)
+		if got := ops.ExitCode(err); got != int(tt.operation) || !errors.Is(err, tt.err) {
+			t.Errorf("Error(%v) = %v of kind %d, want kind %d", tt.err, err, got, tt.operation)
+		}
+	}
+	if err := Error("op", nil); err != nil {
+		t.Errorf("Error(nil) = %v", err)
 	}
 }
 

@@ -104,11 +104,7 @@ func (r Request) members() []member {
 // Apply writes the archive. The same files give the same bytes.
 func (p *Plan) Apply(ctx context.Context, rep ops.Reporter) error {
 	if err := p.write(ctx, rep); err != nil {
-		var e *ops.Error
-		if errors.As(err, &e) {
-			return err
-		}
-		return &ops.Error{Kind: ops.Internal, Op: op, Err: err}
+		return output.Error(op, err)
 	}
 	rep.Log("wrote " + p.request.Output)
 	return nil
