@@ -108,7 +108,7 @@ func (h *hub) boot(console, image string) {
 	action := Action{Console: console, Image: image}
 	plan, err := boot.Request{Report: h.state.Report, Image: image, Consoles: h.o.Kernel, Operator: console}.Plan()
 	if err == nil && h.o.Machine == nil {
-		err = &ops.Error{Kind: ops.Refused, Op: "boot", Err: errors.New("this console shows, it does not boot")}
+		err = &ops.Error{Kind: ops.Refused, Op: "boot", Err: errors.New("this is a demonstration: nothing is booted")}
 	}
 	if err != nil {
 		h.failed(action, err)

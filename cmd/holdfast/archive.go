@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"strconv"
+	"unicode"
 
 	"github.com/spf13/cobra"
 
@@ -42,14 +44,24 @@ func listing(f initramfs.File) string {
 	if f.FileMode()&fs.ModeDevice != 0 {
 		size = fmt.Sprintf("%d,%d", f.RdevMajor, f.RdevMinor)
 	}
-	line := fmt.Sprintf("%s %d/%d %9s %s", modeString(f.FileMode()), f.UID, f.GID, size, f.Path)
+	line := fmt.Sprintf("%s %d/%d %9s %s", modeString(f.FileMode()), f.UID, f.GID, size, shown(f.Path))
 	if f.Target != "" {
-		line += " -> " + f.Target
+		line += " -> " + shown(f.Target)
 	}
 	if f.Layer > 0 {
 		line += fmt.Sprintf("  (archive %d)", f.Layer+1)
 	}
 	return line
+}
+
+// shown is a name as it may go to a terminal: one that could drive it is quoted.
+func shown(name string) string {
+	for _, r := range name {
+		if !unicode.IsPrint(r) {
+			return strconv.Quote(name)
+		}
+	}
+	return name
 }
 
 // modeString is a mode as ls -l shows it.

@@ -27,7 +27,7 @@ func (a *app) bootCommand() *cobra.Command {
   holdfast boot active --append single`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			plan, err := a.planBoot(args[0], words)
+			plan, err := a.planBoot(cmd.Context(), args[0], words)
 			if err != nil {
 				return err
 			}
@@ -47,7 +47,9 @@ func (a *app) bootCommand() *cobra.Command {
 	return cmd
 }
 
-func (a *app) planBoot(name, words string) (boot.Plan, error) {
+// planBoot plans a boot of an image whose hashes have been checked: what --print shows must hold for
+// the boot that follows.
+func (a *app) planBoot(ctx context.Context, name, words string) (boot.Plan, error) {
 	t, err := a.target()
 	if err != nil {
 		return boot.Plan{}, err
@@ -55,6 +57,12 @@ func (a *app) planBoot(name, words string) (boot.Plan, error) {
 	r, err := status.Read(t)
 	if err != nil {
 		return boot.Plan{}, err
+	}
+	if img, ok := r.Image(name); ok {
+		if img, err = img.Verify(ctx, t.FS, ops.Discard); err != nil {
+			return boot.Plan{}, err
+		}
+		r = r.Verified(img)
 	}
 	return boot.Request{Report: r, Image: name, Consoles: stage.Consoles(), Operator: operator(), Append: words}.Plan()
 }

@@ -63,6 +63,7 @@ func TestExitCodes(t *testing.T) {
 		{"no such image", "boot pending --flash " + flash, ops.Usage, `no image "pending"`},
 		{"not confirmed", "boot active --flash " + flash, ops.NotConfirmed, "not confirmed"},
 		{"host is not left", "boot active --yes --flash " + flash, ops.Refused, "--allow-kexec"},
+		{"damaged image, looked at", "boot 1.3.125 --print --flash " + flash, ops.Invalid, "initrd.img: hash differs"},
 		{"damaged image", "boot 1.3.125 --yes --allow-kexec --flash " + flash, ops.Invalid, "initrd.img: hash differs"},
 		{"text for a kernel", "image pack --kernel " + text + " --version 1 -o " + out, ops.Invalid, "holdfast: image pack: "},
 		{"bad version", "image pack --kernel " + kernel + " --version a/b -o " + out, ops.Usage, "version"},

@@ -11,6 +11,7 @@ import (
 	"holdfast/cmd/holdfast/pid1"
 	"holdfast/cmd/holdfast/stage"
 	"holdfast/ops"
+	"holdfast/ops/boot"
 	"holdfast/ops/logs"
 	"holdfast/ops/status"
 	"holdfast/tui"
@@ -22,6 +23,7 @@ type consoleFlags struct {
 	demo       bool
 	allowKexec bool
 	stage      bool   // as the child of PID 1
+	autoboot   bool   // as its first: holdfast.autoboot= counts once in a stage's life
 	plain      bool   // the numbered menu, as the child of PID 1
 	tty        string // of the numbered menu
 }
@@ -40,9 +42,10 @@ func (a *app) consoleCommand() *cobra.Command {
 	flags.BoolVar(&f.demo, "demo", false, "show a demonstration flash")
 	flags.BoolVar(&f.allowKexec, "allow-kexec", false, "let a boot end the system that runs here, without a shutdown")
 	flags.BoolVar(&f.stage, "stage", false, "")
+	flags.BoolVar(&f.autoboot, "autoboot", false, "")
 	flags.BoolVar(&f.plain, "plain", false, "")
 	flags.StringVar(&f.tty, "tty", "", "")
-	for _, internal := range []string{"stage", "plain", "tty"} {
+	for _, internal := range []string{"stage", "autoboot", "plain", "tty"} {
 		_ = flags.MarkHidden(internal)
 	}
 	return cmd
@@ -53,7 +56,7 @@ func (a *app) console(ctx context.Context, f consoleFlags) error {
 	case f.plain:
 		os.Exit(pid1.Menu(ctx, a.in, a.out, f.tty, version))
 	case f.stage:
-		return stageConsole(ctx)
+		return stageConsole(ctx, f.autoboot)
 	case a.dryRun:
 		return usage("the console has no --dry-run: it shows its plan and asks before it does anything")
 	}
@@ -66,9 +69,13 @@ func (a *app) console(ctx context.Context, f consoleFlags) error {
 	}
 	targets := make(chan tui.Target, 1)
 	targets <- tui.Target{Target: target}
+	var m boot.Machine // a demonstration's kernels are none: nothing boots them
+	if !f.demo {
+		m = machine(f.allowKexec)
+	}
 	_, err = tui.Run(ctx, tui.Options{
 		Consoles:  []terminal.Console{terminal.Host(os.Environ())},
-		Machine:   machine(f.allowKexec),
+		Machine:   m,
 		Kernel:    stage.Consoles(),
 		Targets:   targets,
 		KernelLog: kernelLog(ctx),
@@ -110,33 +117,4 @@ func kernelLog(ctx context.Context) <-chan logs.Line {
 		return nil
 	}
 	return lines
-}
-
-// exits are the statuses by which the console asks PID 1 for what its operator chose.
-var exits = map[tui.Leave]int{tui.Reboot: stage.ExitReboot, tui.PowerOff: stage.ExitPowerOff}
-
-// stageConsole is the console of the kexec stage, on every terminal of the machine.
-func stageConsole(ctx context.Context) error {
-	info, err := stage.Read()
-	if err != nil {
-		return &ops.Error{Kind: ops.Usage, Err: err, Hint: "--stage is for PID 1 of the kexec stage"}
-	}
-	line := stage.CommandLine()
-	after, remark := autoboot(line)
-	leave, err := tui.Run(ctx, tui.Options{
-		Consoles:  terminal.Find(os.DirFS("/sys"), line),
-		Machine:   stage.Machine{},
-		Kernel:    stage.Consoles(),
-		Targets:   stageTargets(ctx, remark),
-		KernelLog: kernelLog(ctx),
-		Autoboot:  after,
-		Stage:     true,
-		Shell:     shell(),
-		Version:   info.Version,
-	})
-	if err != nil {
-		return err
-	}
-	os.Exit(exits[leave])
-	return nil
 }

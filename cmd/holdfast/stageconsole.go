@@ -11,8 +11,42 @@ import (
 
 	"holdfast/cmd/holdfast/stage"
 	"holdfast/flash/grub"
+	"holdfast/ops"
 	"holdfast/tui"
+	"holdfast/tui/terminal"
 )
+
+// exits are the statuses by which the console asks PID 1 for what its operator chose.
+var exits = map[tui.Leave]int{tui.Reboot: stage.ExitReboot, tui.PowerOff: stage.ExitPowerOff}
+
+// stageConsole is the console of the kexec stage, on every terminal of the machine.
+func stageConsole(ctx context.Context, mayBoot bool) error {
+	info, err := stage.Read()
+	if err != nil {
+		return &ops.Error{Kind: ops.Usage, Err: err, Hint: "--stage is for PID 1 of the kexec stage"}
+	}
+	line := stage.CommandLine()
+	after, remark := autoboot(line)
+	if !mayBoot {
+		after = 0
+	}
+	leave, err := tui.Run(ctx, tui.Options{
+		Consoles:  terminal.Find(os.DirFS("/sys"), line),
+		Machine:   stage.Machine{},
+		Kernel:    stage.Consoles(),
+		Targets:   stageTargets(ctx, remark),
+		KernelLog: kernelLog(ctx),
+		Autoboot:  after,
+		Stage:     true,
+		Shell:     shell(),
+		Version:   info.Version,
+	})
+	if err != nil {
+		return err
+	}
+	os.Exit(exits[leave])
+	return nil
+}
 
 // stageTargets tells the console what PID 1 finds, and remark with it where PID 1 has nothing more
 // urgent to say.
@@ -47,7 +81,7 @@ func stageTarget(info stage.Info) tui.Target {
 	if info.Boot.Dir != "" {
 		dir = info.Boot.Dir
 	}
-	target.Default = defaultSlot(os.DirFS(dir))
+	target.Default = defaultSlot(stage.Directory(dir))
 	return tui.Target{Target: target, Notice: info.Notice}
 }
 

@@ -24,7 +24,8 @@ func (a *app) target() (status.Target, error) {
 	return openDirectory(a.flash)
 }
 
-// openDirectory opens a mounted flash. The os.Root keeps links on it from leading elsewhere.
+// openDirectory opens a mounted flash, of which no link leads elsewhere and no special file is waited
+// for.
 func openDirectory(dir string) (status.Target, error) {
 	info, err := os.Stat(dir)
 	if err == nil && !info.IsDir() {
@@ -34,9 +35,5 @@ func openDirectory(dir string) (status.Target, error) {
 		return status.Target{}, &ops.Error{Kind: ops.NoFlash, Err: err,
 			Hint: "mount the flash and name its directory: --flash DIR"}
 	}
-	root, err := os.OpenRoot(dir)
-	if err != nil {
-		return status.Target{}, &ops.Error{Kind: ops.NoFlash, Err: err}
-	}
-	return status.Target{FS: root.FS(), Name: dir}, nil
+	return status.Target{FS: stage.Directory(dir), Name: dir}, nil
 }
