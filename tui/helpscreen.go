@@ -46,6 +46,8 @@ func (s *helpScreen) View(width, height int) []line {
 		{"not bootable", "there is no kernel that could be started"},
 		{"empty", "there is no image in the slot"},
 		{"default", "the boot loader starts this one"},
+		{"local", "words of cfg/system.arg, for every image here"},
+		{"left out", "words that will not be on the command line"},
 	} {
 		lines = append(lines, labelled("  "+w[0], w[1], column, width)...)
 	}

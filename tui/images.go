@@ -107,7 +107,7 @@ func (v *view) absent(width int) []line {
 	case t.Problem != "":
 		return append([]line{{{"No flash", bad}}}, append(labelled("", t.Problem, 2, width), nil)...)
 	case t.Searching:
-		return []line{{{"Looking for the flash ...", title}}, nil}
+		return []line{{{"Looking for the flash, for 10 s at first ...", title}}, nil}
 	}
 	return []line{{{"Reading the flash " + t.Name + " ...", title}}, nil}
 }

@@ -69,6 +69,7 @@ func TestExitCodes(t *testing.T) {
 		{"bad version", "image pack --kernel " + kernel + " --version a/b -o " + out, ops.Usage, "version"},
 		{"output exists", "image pack --kernel " + kernel + " --version 1 -o " + text, ops.Refused, "--force"},
 		{"archive exists", "initramfs create --init " + made.binary + " -o " + text, ops.Refused, "--force"},
+		{"output is an input", "image pack --kernel " + kernel + " --version 1 --force -o " + kernel, ops.Refused, "made of"},
 		{"output has no folder", "image pack --kernel " + kernel + " --version 1 -o " + dir + "/no/where", ops.NotWritable, "folder"},
 		{"bad slot", "disk create --kernel k --console c -o " + out + " --image pending=a.tgz", ops.Usage, "pending"},
 		{"half an image", "disk create --kernel k --console c -o " + out + " --image active", ops.Usage, "want SLOT=ARCHIVE"},

@@ -67,9 +67,12 @@ func report(w io.Writer, op string, err error) int {
 
 func (a *app) root() *cobra.Command {
 	root := &cobra.Command{
-		Use:           "holdfast",
-		Short:         "firmware maintenance console for Linux appliances",
-		Version:       version,
+		Use:     "holdfast",
+		Short:   "firmware maintenance console for Linux appliances",
+		Version: version,
+		Example: `  holdfast console --demo                          a look at the console
+  holdfast boot backup --print --flash /flash      what a boot of backup would load
+  holdfast disk create --help                      make a bootable disk`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {

@@ -6,6 +6,7 @@ package mkdisk
 import (
 	"context"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -142,7 +143,8 @@ func (r Request) check() error {
 	if err := r.Loader.check(); err != nil {
 		return err
 	}
-	return output.Check(r.Output, r.Force)
+	inputs := slices.AppendSeq([]string{r.Kernel, r.Console}, maps.Values(r.Images))
+	return output.Check(r.Output, r.Force, inputs...)
 }
 
 // inspect reads the archives, in the order of the slots.

@@ -25,8 +25,8 @@ type File struct {
 }
 
 // Check says whether path may be written: its folder must be there and writable, and the file be
-// there only with force.
-func Check(path string, force bool) error {
+// there only with force, and be none of inputs, which would be gone before they are read again.
+func Check(path string, force bool, inputs ...string) error {
 	if path == "" {
 		return &ops.Error{Kind: ops.Usage, Step: "output file", Err: errors.New("no name given"), Hint: "name it with -o FILE"}
 	}
@@ -44,6 +44,11 @@ func Check(path string, force bool) error {
 		return &ops.Error{Kind: ops.Refused, Step: path, Err: errors.New("is not a regular file")}
 	case !force:
 		return &ops.Error{Kind: ops.Refused, Step: path, Err: errors.New("exists already"), Hint: "--force replaces it"}
+	}
+	for _, input := range inputs {
+		if in, err := os.Stat(input); err == nil && os.SameFile(info, in) {
+			return &ops.Error{Kind: ops.Refused, Step: path, Err: errors.New("is also what it would be made of")}
+		}
 	}
 	return nil
 }

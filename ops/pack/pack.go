@@ -48,7 +48,7 @@ func (r Request) Plan() (*Plan, error) {
 	if err := checkArgs(r.Args); err != nil {
 		return nil, &ops.Error{Kind: ops.Usage, Op: op, Step: "kernel arguments", Err: err}
 	}
-	if err := output.Check(r.Output, r.Force); err != nil {
+	if err := output.Check(r.Output, r.Force, r.Kernel, r.Initrd); err != nil {
 		return nil, err
 	}
 	kernel, err := ReadKernel(r.Kernel)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -36,9 +37,10 @@ func RunShell(ctx context.Context, c Console, argv []string) error {
 		_ = unix.IoctlSetWinsize(fd, unix.TIOCSWINSZ, &unix.Winsize{Col: uint16(c.Width), Row: uint16(c.Height)})
 	}
 
+	fmt.Fprint(tty, "A shell; exit goes back to Holdfast.\n")
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = tty, tty, tty
-	cmd.Env = append(without(os.Environ(), "TERM"), "TERM="+c.Term)
+	cmd.Env = append(without(os.Environ(), "TERM", "GOMEMLIMIT", "GOTRACEBACK"), "TERM="+c.Term)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true, Ctty: 0}
 	cmd.Cancel = func() error { return unix.Kill(-cmd.Process.Pid, unix.SIGKILL) }
 	cmd.WaitDelay = time.Second
@@ -50,12 +52,10 @@ func RunShell(ctx context.Context, c Console, argv []string) error {
 	return nil
 }
 
-func without(env []string, name string) []string {
-	var out []string
-	for _, e := range env {
-		if !strings.HasPrefix(e, name+"=") {
-			out = append(out, e)
-		}
-	}
-	return out
+// without is an environment without some of its variables.
+func without(env []string, names ...string) []string {
+	return slices.DeleteFunc(slices.Clone(env), func(e string) bool {
+		name, _, _ := strings.Cut(e, "=")
+		return slices.Contains(names, name)
+	})
 }
