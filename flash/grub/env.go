@@ -61,10 +61,10 @@ func DecodeEnv(b []byte) (Env, error) {
 // comment.
 func cutLine(s string) (line, rest string, whole bool) {
 	for i := 0; i < len(s); i++ {
-		switch {
-		case s[i] == '\n':
+		switch s[i] {
+		case '\n':
 			return s[:i], s[i+1:], true
-		case s[i] == '\\':
+		case '\\':
 			i++
 		}
 	}

@@ -22,9 +22,10 @@ const (
 	headerLen = 110 // magic and thirteen fields of eight hexadecimal digits
 	trailer   = "TRAILER!!!"
 
-	// MaxName is the longest name with its terminating zero, and MaxTarget the longest target of a
-	// symbolic link: PATH_MAX. The kernel skips longer ones without a word.
-	MaxName   = 4096
+	// MaxName is the longest name with its terminating zero: PATH_MAX. The kernel skips longer ones
+	// without a word.
+	MaxName = 4096
+	// MaxTarget is the same for the target of a symbolic link.
 	MaxTarget = 4096
 )
 

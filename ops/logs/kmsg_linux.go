@@ -34,7 +34,7 @@ func Kernel(ctx context.Context) (<-chan Line, error) {
 			line, err := readRecord(fd, buf)
 			switch {
 			case errors.Is(err, unix.EAGAIN):
-				unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, pollFor)
+				_, _ = unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, pollFor)
 			case errors.Is(err, errNoRecord):
 			case err != nil:
 				return

@@ -221,7 +221,7 @@ func Print(c Console, text string, limit time.Duration) error {
 	_ = t.file.SetWriteDeadline(time.Now().Add(limit))
 	_, err = io.WriteString(t.file, text)
 	if !t.drain(limit) {
-		t.control(func(fd int) error { return unix.IoctlSetInt(fd, unix.TCFLSH, unix.TCOFLUSH) })
+		_ = t.control(func(fd int) error { return unix.IoctlSetInt(fd, unix.TCFLSH, unix.TCOFLUSH) })
 	}
 	if e := t.file.Close(); err == nil {
 		err = e

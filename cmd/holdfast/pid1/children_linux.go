@@ -108,6 +108,6 @@ func (c *children) signal(pid int, sig syscall.Signal) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if _, ok := c.waiting[pid]; ok {
-		syscall.Kill(-pid, sig)
+		_ = syscall.Kill(-pid, sig)
 	}
 }

@@ -33,9 +33,9 @@ func standBack(steps int, log kernelLog) {
 // too: a runtime's last words must not go across a screen.
 func openKernelLog() kernelLog {
 	// The kernel lets a program write ten lines in five seconds unless told otherwise.
-	os.WriteFile("/proc/sys/kernel/printk_devkmsg", []byte("on\n"), 0)
+	_ = os.WriteFile("/proc/sys/kernel/printk_devkmsg", []byte("on\n"), 0)
 	if null, err := unix.Open(os.DevNull, unix.O_RDWR|unix.O_CLOEXEC, 0); err == nil {
-		unix.Dup3(null, 0, 0)
+		_ = unix.Dup3(null, 0, 0)
 		unix.Close(null)
 	}
 	f, err := os.OpenFile("/dev/kmsg", os.O_WRONLY, 0)
@@ -43,7 +43,7 @@ func openKernelLog() kernelLog {
 		return kernelLog{io.Discard}
 	}
 	for _, fd := range []int{1, 2} {
-		unix.Dup3(int(f.Fd()), fd, 0)
+		_ = unix.Dup3(int(f.Fd()), fd, 0)
 	}
 	return kernelLog{f}
 }

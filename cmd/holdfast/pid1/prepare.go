@@ -142,6 +142,6 @@ func trimForever() {
 // trim empties a log that grew beyond the limit. Its writer appends, and so goes on at its start.
 func trim(name string, limit int64) {
 	if info, err := os.Stat(name); err == nil && info.Size() > limit {
-		os.Truncate(name, 0)
+		_ = os.Truncate(name, 0)
 	}
 }

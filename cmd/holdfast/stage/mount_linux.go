@@ -55,7 +55,7 @@ func lock(dev *os.File) (unlock func(), err error) {
 	if err := unix.IoctlSetPointerInt(fd, unix.BLKROSET, 1); err != nil {
 		return func() {}, err
 	}
-	return func() { unix.IoctlSetPointerInt(fd, unix.BLKROSET, 0) }, nil
+	return func() { _ = unix.IoctlSetPointerInt(fd, unix.BLKROSET, 0) }, nil
 }
 
 // Unmount undoes it. What is busy and read-only is taken out of sight and goes when its last user
