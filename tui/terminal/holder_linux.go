@@ -25,17 +25,42 @@ func checkHeld(fd int) error {
 	}
 	number := foreground(st.Rdev)
 	own, _ := unix.Getsid(0)
-	stats, _ := filepath.Glob("/proc/[0-9]*/stat")
-	for _, name := range stats {
-		text, err := os.ReadFile(name)
+	if pid := holder(number, own, candidates()); pid != 0 {
+		return &HeldError{Pid: pid}
+	}
+	return nil
+}
+
+// holder is a process of another session than own with that terminal, 0 when there is none.
+func holder(device uint64, own int, pids []string) int {
+	for _, p := range pids {
+		text, err := os.ReadFile(filepath.Join("/proc", p, "stat"))
 		if err != nil {
 			continue // it has ended
 		}
-		if pid, session, tty := parseStat(text); pid != 0 && session != own && tty == ttyNumber(number) {
-			return &HeldError{Pid: pid}
+		if pid, session, tty := parseStat(text); pid != 0 && session != own && tty == ttyNumber(device) {
+			return pid
 		}
 	}
-	return nil
+	return 0
+}
+
+// candidates are the processes that may have a console: the children of PID 1, to which a shell is
+// left when its console process ends. To look at every process would make the first frame late.
+func candidates() []string {
+	var pids []string
+	files, _ := filepath.Glob("/proc/1/task/*/children")
+	for _, name := range files {
+		text, _ := os.ReadFile(name)
+		pids = append(pids, strings.Fields(string(text))...)
+	}
+	if files == nil { // a kernel without CONFIG_PROC_CHILDREN
+		all, _ := filepath.Glob("/proc/[0-9]*")
+		for _, name := range all {
+			pids = append(pids, filepath.Base(name))
+		}
+	}
+	return pids
 }
 
 // foreground is the device behind tty0, which stands for the virtual terminal in front; others are

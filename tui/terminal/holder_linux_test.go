@@ -1,9 +1,9 @@
 package terminal
 
 import (
-	"errors"
 	"os"
 	"os/exec"
+	"strconv"
 	"syscall"
 	"testing"
 
@@ -32,34 +32,37 @@ func TestParseStat(t *testing.T) {
 	}
 }
 
-// TestOpenLeavesAShellAlone: a console that another session has is not taken, and is when that ends.
-func TestOpenLeavesAShellAlone(t *testing.T) {
+// TestHolder: a terminal that another session has is told from one that nobody has.
+func TestHolder(t *testing.T) {
 	master, slave, err := pty.Open()
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer master.Close()
-	console := Console{Name: "pts", Path: slave.Name(), Serial: true, Term: "vt100"}
-
+	var st unix.Stat_t
+	if err := unix.Stat(slave.Name(), &st); err != nil {
+		t.Fatal(err)
+	}
 	shell := exec.Command("cat")
 	shell.Stdin, shell.Stdout = slave, slave
 	shell.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
 	if err := shell.Start(); err != nil {
 		t.Fatal(err)
 	}
-	var held *HeldError
-	if tty, err := Open(console); !errors.As(err, &held) || held.Pid != shell.Process.Pid {
-		t.Errorf("Open = %v, %v; want HeldError for process %d", tty, err, shell.Process.Pid)
+	pid := shell.Process.Pid
+	own, _ := unix.Getsid(0)
+	pids := []string{"1", strconv.Itoa(os.Getpid()), strconv.Itoa(pid)}
+	if got := holder(st.Rdev, own, pids); got != pid {
+		t.Errorf("holder = %d, want %d", got, pid)
 	}
-	if err := shell.Process.Signal(os.Kill); err != nil {
+	if got := holder(st.Rdev, pid, pids); got != 0 {
+		t.Errorf("holder for its own session = %d, want none", got)
+	}
+	if err := shell.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
-	shell.Wait()
-	tty, err := Open(console)
-	if err != nil {
-		t.Fatalf("Open after the shell's end: %v", err)
-	}
-	if err := tty.Close(); err != nil {
-		t.Error(err)
+	_ = shell.Wait()
+	if got := holder(st.Rdev, own, pids); got != 0 {
+		t.Errorf("holder after its end = %d, want none", got)
 	}
 }
