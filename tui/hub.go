@@ -60,6 +60,7 @@ type hub struct {
 	target    int              // counts the targets: what an older one gave is not wanted
 	verifying context.CancelFunc
 	stop      context.CancelFunc // of the action
+	listening bool               // the kernel's log is read
 	failures  int
 	tried     []string // images that the automatic boot could not boot
 	left      *Leave   // somebody left while an action ran
@@ -89,9 +90,12 @@ func (h *hub) run(outer context.Context) (Leave, error) {
 		cancel() // first: a session may wait for us
 		h.crew.stop()
 	}()
-	targets, kernelLog := h.o.Targets, h.o.KernelLog
+	targets, kernelLog := h.o.Targets, (<-chan logs.Line)(nil)
 	done := outer.Done()
 	for {
+		if h.painted && !h.listening { // hundreds of old lines must not hold up the first frame
+			h.listening, kernelLog = true, h.o.KernelLog
+		}
 		select {
 		case t, ok := <-targets:
 			if !ok {
