@@ -60,7 +60,6 @@ type hub struct {
 	target    int              // counts the targets: what an older one gave is not wanted
 	verifying context.CancelFunc
 	stop      context.CancelFunc // of the action
-	listening bool               // the kernel's log is read
 	failures  int
 	tried     []string // images that the automatic boot could not boot
 	left      *Leave   // somebody left while an action ran
@@ -90,12 +89,9 @@ func (h *hub) run(outer context.Context) (Leave, error) {
 		cancel() // first: a session may wait for us
 		h.crew.stop()
 	}()
-	targets, kernelLog := h.o.Targets, (<-chan logs.Line)(nil)
+	targets, kernelLog := h.o.Targets, h.o.KernelLog
 	done := outer.Done()
 	for {
-		if h.painted && !h.listening { // hundreds of old lines must not hold up the first frame
-			h.listening, kernelLog = true, h.o.KernelLog
-		}
 		select {
 		case t, ok := <-targets:
 			if !ok {

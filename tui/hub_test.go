@@ -367,7 +367,6 @@ func TestNoticeAlone(t *testing.T) {
 
 func TestLogKeepsTheLast(t *testing.T) {
 	b := newBench(t, 0)
-	b.requests <- request{kind: painted} // before that nobody listens
 	for i := range logLines + 500 {
 		b.log <- logs.Line{Text: fmt.Sprint(i)}
 	}

@@ -29,24 +29,43 @@ var unwanted = []struct {
 	{"go/ast.", 0, "the product is not a compiler"},
 }
 
-// TestLinkedProgram looks at what is in the program by its symbols, not at what is imported.
-func TestLinkedProgram(t *testing.T) {
+// symbol is a symbol of the linked program.
+type symbol struct {
+	name string
+	kind string // as nm has it: T is code, R constants, D and B variables
+	size int    // bytes
+}
+
+// symbolsOf links the program and reads its symbols.
+func symbolsOf(t testing.TB) []symbol {
+	t.Helper()
 	binary := filepath.Join(t.TempDir(), "holdfast")
 	tool(t, "golang-go", "", "go", "build", "-trimpath", "-o", binary, ".")
-	symbols, err := exec.Command("go", "tool", "nm", "-size", binary).Output()
+	text, err := exec.Command("go", "tool", "nm", "-size", binary).Output()
 	if err != nil {
 		t.Fatalf("go tool nm: %v", err)
 	}
-	sizes := make([]int, len(unwanted))
-	for _, line := range strings.Split(string(symbols), "\n") {
+	var symbols []symbol
+	for line := range strings.Lines(string(text)) {
 		fields := strings.Fields(line) // address, size, type, name
 		if len(fields) < 4 {
 			continue
 		}
 		size, _ := strconv.Atoi(fields[1])
+		symbols = append(symbols, symbol{fields[3], strings.ToUpper(fields[2]), size})
+	}
+	return symbols
+}
+
+// TestLinkedProgram looks at what is in the program by its symbols, not at what is imported.
+func TestLinkedProgram(t *testing.T) {
+	sizes := make([]int, len(unwanted))
+	seen := false
+	for _, s := range symbolsOf(t) {
+		seen = seen || s.name == "github.com/spf13/cobra.(*Command).ExecuteC"
 		for i, u := range unwanted {
-			if strings.HasPrefix(fields[3], u.prefix) {
-				sizes[i] += max(size, 1)
+			if strings.HasPrefix(s.name, u.prefix) {
+				sizes[i] += max(s.size, 1)
 			}
 		}
 	}
@@ -55,7 +74,44 @@ func TestLinkedProgram(t *testing.T) {
 			t.Errorf("%s: %d bytes are linked, at most %d: %s", u.prefix, sizes[i], u.bytes, u.why)
 		}
 	}
-	if !strings.Contains(string(symbols), "github.com/spf13/cobra.(*Command).ExecuteC") {
+	if !seen {
 		t.Error("the symbols do not even show cobra: this test sees nothing")
 	}
+}
+
+// weights are what the program is made of, by the beginnings of its symbols' names.
+var weights = []struct{ name, prefixes string }{
+	{"holdfast", "holdfast/ main."},
+	{"screen", "charm.land/ github.com/charmbracelet/ github.com/clipperhouse/ github.com/rivo/ github.com/mattn/ github.com/lucasb-eyer/ github.com/muesli/ github.com/xo/"},
+	{"u-root", "github.com/u-root/"},
+	{"compressions", "github.com/klauspost/ github.com/ulikunitz/ github.com/therootcompany/ github.com/pierrec/ compress/"},
+	{"cobra", "github.com/spf13/ text/template"},
+	{"go-diskfs", "github.com/diskfs/ github.com/google/ database/"},
+	{"go-runtime", "runtime. internal/runtime runtime/ reflect."},
+}
+
+// BenchmarkProgramWeight counts the code and constants of each part of the program, in bytes; the
+// rest is the standard library and the tables that the linker makes.
+func BenchmarkProgramWeight(b *testing.B) {
+	sums := map[string]int{}
+	for _, s := range symbolsOf(b) {
+		if s.kind != "T" && s.kind != "R" {
+			continue
+		}
+		part := "rest"
+		for _, w := range weights {
+			for _, prefix := range strings.Fields(w.prefixes) {
+				if strings.HasPrefix(strings.TrimPrefix(s.name, "type:.eq."), prefix) {
+					part = w.name
+				}
+			}
+		}
+		sums[part] += s.size
+	}
+	for b.Loop() { // it is counted once
+	}
+	for part, sum := range sums {
+		b.ReportMetric(float64(sum), "B-"+part)
+	}
+	b.ReportMetric(0, "ns/op")
 }
