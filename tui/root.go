@@ -169,7 +169,11 @@ func (m *root) answered(width, height int) tea.Cmd {
 	if width == m.width && height == m.height {
 		return nil
 	}
-	return func() tea.Msg { return tea.WindowSizeMsg{Width: width, Height: height} }
+	// The renderer leaves a scroll region as high as the terminal was believed to be. A terminal that is
+	// resized drops it; this one has been this size all along, and would scroll the new frame.
+	return tea.Sequence(tea.Raw(terminal.Straighten), func() tea.Msg {
+		return tea.WindowSizeMsg{Width: width, Height: height}
+	})
 }
 
 func (m *root) ask(r request) tea.Cmd {
@@ -185,7 +189,7 @@ func (m *root) top() screen { return m.stack[len(m.stack)-1] }
 func (m *root) key(k tea.KeyPressMsg) tea.Cmd {
 	if key.Matches(k, m.view.keys.Repaint) {
 		m.countdown.armed = false
-		return tea.Batch(tea.ClearScreen, m.askSize())
+		return tea.Sequence(tea.Raw(terminal.Straighten), tea.ClearScreen, m.askSize())
 	}
 	if m.countdown.active() {
 		return m.follow(m.countdown.Update(k))

@@ -307,6 +307,27 @@ func TestLostOnAHost(t *testing.T) {
 	}
 }
 
+// TestLearntSizeIsPaintedWhole: the renderer has set a scroll region for the size it believed in. A
+// larger terminal still has it when the true size is learnt, and would scroll the new frame's first
+// rows away.
+func TestLearntSizeIsPaintedWhole(t *testing.T) {
+	c := newCable(t, "ttyS0", 0, 0, true)
+	c.screen.Resize(80, 38)
+	run := runOn(t, options(), c)
+	c.shows(t, "> active")
+	for i := range 40 { // more than the log pane holds: it scrolls
+		run.log <- logs.Line{Text: fmt.Sprintf("line %d of the kernel", i)}
+		c.shows(t, fmt.Sprintf("line %d of the kernel", i))
+	}
+	c.until(t, "the question", func(string) bool { return strings.Contains(c.sent.String(), terminal.Probe) })
+	c.types(t, "\x1b[38;80R")
+	c.until(t, "the footer in the last row", func(s string) bool {
+		rows := strings.Split(s, "\n")
+		return len(rows) > 37 && strings.Contains(rows[37], "b boot")
+	})
+	c.until(t, "the head in the first", func(s string) bool { return strings.HasPrefix(s, "Holdfast") })
+}
+
 // TestShellOnAConsole: the shell has the console for itself, with job control; then the console
 // comes back, though the kernel hung it up when the shell ended.
 func TestShellOnAConsole(t *testing.T) {

@@ -5,9 +5,12 @@ import (
 	"time"
 )
 
-// Reset brings a terminal that a program left in any state back to plain text: whole scroll
-// region, no attributes, lines wrap, no insert mode, the cursor shown, the usual letters.
-const Reset = "\x1b[r\x1b[m\x1b[?7h\x1b[4l\x1b[?25h\x1b(B\x0f"
+// Straighten takes back what would spoil a frame that is painted anew: a scroll region, attributes,
+// lines that do not wrap, insert mode, other letters.
+const Straighten = "\x1b[r\x1b[m\x1b[?7h\x1b[4l\x1b(B\x0f"
+
+// Reset brings a terminal that a program left in any state back to plain text, with its cursor shown.
+const Reset = Straighten + "\x1b[?25h"
 
 // Clear empties the screen and puts the cursor at its top.
 const Clear = "\x1b[H\x1b[2J"
