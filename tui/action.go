@@ -14,6 +14,9 @@ import (
 	"holdfast/tui/terminal"
 )
 
+// leaveGrace is how long a reboot or a power-off waits for an action that was told to stop.
+const leaveGrace = 10 * time.Second
+
 // progressEvery is how often progress is shown: more would fill a line of 9600 baud.
 const progressEvery = 250 * time.Millisecond
 
@@ -135,7 +138,7 @@ func (h *hub) failed(a Action, err error) {
 	}
 	h.state.Failure = &f
 	h.say("boot %s: %s", a.Image, f.Text)
-	if a.Console == "" && !errors.Is(err, context.Canceled) {
+	if a.Console == "" && !a.Stopping && h.left == nil && h.state.Report != nil {
 		h.bootNext(a.Image)
 	}
 	h.verify()

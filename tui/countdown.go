@@ -15,7 +15,7 @@ type countdown struct {
 
 func (c *countdown) active() bool {
 	s := c.view.snap
-	return s.Countdown != nil || s.Action != nil && s.Action.Console == "" || c.announced()
+	return s.Countdown != nil || s.Action != nil && s.Action.Console == "" && !s.Action.Stopping || c.announced()
 }
 
 // announced reports whether an automatic boot is to come when the flash is found.
@@ -42,7 +42,11 @@ func (c *countdown) View(width, height int) []line {
 	v := c.view
 	const how = "Press Space, then Enter, to stop it and choose."
 	if a := v.snap.Action; a != nil {
-		return append(v.progress(width), line{{how, title}})
+		lines := v.progress(width)
+		for _, l := range wrap(how, width) {
+			lines = append(lines, line{{l, title}})
+		}
+		return lines
 	}
 	lines := []line{v.theme.heading("automatic boot", width)}
 	if n := v.snap.Countdown; n != nil {

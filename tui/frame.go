@@ -82,7 +82,7 @@ func (v *view) notice(width int) []line {
 func (v *view) news() (string, style) {
 	s := v.snap
 	switch {
-	case s.Action != nil && s.Action.Console != v.console && s.Action.Console != "":
+	case s.Action != nil && s.Action.Console != v.console && (s.Action.Console != "" || s.Action.Stopping):
 		return fmt.Sprintf("%s boots %s: %s", s.Action.who(), s.Action.Image, percent(s.Action)), title
 	case s.Failure != nil:
 		text := s.Failure.Text

@@ -63,6 +63,7 @@ type hub struct {
 	failures  int
 	tried     []string // images that the automatic boot could not boot
 	left      *Leave   // somebody left while an action ran
+	overdue   bool     // and it did not end in time
 	err       error    // why the console cannot go on
 }
 
@@ -117,7 +118,7 @@ func (h *hub) run(outer context.Context) (Leave, error) {
 			h.err = outer.Err()
 			h.depart(Quit)
 		}
-		if h.left != nil && h.state.Action == nil {
+		if h.left != nil && (h.state.Action == nil || h.overdue) {
 			return *h.left, h.err
 		}
 		h.publish()
@@ -212,6 +213,9 @@ func (h *hub) serve(r request) {
 		h.boot(r.console, r.image)
 	case stopCountdown:
 		h.endCountdown("stopped at " + r.console)
+		if a := h.state.Action; a != nil && a.Console == "" { // the countdown ended while the key was on its way
+			h.stopAction()
+		}
 	case stopAction:
 		h.stopAction()
 	case leaveConsole:
@@ -228,6 +232,9 @@ func (h *hub) depart(how Leave) {
 	}
 	h.stopAction()
 	h.stopVerifying()
+	if how != Quit { // a disk or a kernel that does not answer must not keep a machine from its reboot
+		time.AfterFunc(leaveGrace, func() { h.send(func() { h.overdue = true }) })
+	}
 }
 
 // found takes news of the flash.
@@ -323,6 +330,12 @@ func (h *hub) verify() {
 
 func (h *hub) verified(img status.Image) {
 	h.state.Report = h.state.Report.Verified(img)
+	if h.state.Countdown != nil {
+		if _, _, ok := h.state.Report.Preferred(); !ok {
+			h.pauseCountdown()
+			h.noAutoboot()
+		}
+	}
 	if img.Broken != "" && img.Present {
 		h.say("%s cannot boot: %s", img.Name, img.Broken)
 	}

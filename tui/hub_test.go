@@ -309,7 +309,6 @@ func TestNoAutoboot(t *testing.T) {
 	b.targets <- targetOf(fsys)
 	b.requests <- request{kind: painted}
 	b.w.until(t, "the damage", func(s *Snapshot) bool { return s.Report != nil && s.Report.Images[0].Broken != "" })
-	b.ticks <- time.Time{}
 	s := b.w.until(t, "the news", func(s *Snapshot) bool { return s.Failure != nil })
 	if s.Countdown != nil || s.Autoboot || !strings.Contains(s.Failure.Text, "no automatic boot") {
 		t.Errorf("countdown %+v, autoboot %v, failure %+v", s.Countdown, s.Autoboot, s.Failure)

@@ -23,10 +23,16 @@ func (s *images) Is() screenKind { return imagesKind }
 
 // Keys are those of the list.
 func (s *images) Keys() []key.Binding {
-	if _, ok := s.view.image(); !ok {
-		return nil
+	var keys []key.Binding
+	if s.view.snap.Failure != nil {
+		dismiss := s.view.keys.Back
+		dismiss.SetHelp("Esc", "dismiss")
+		keys = append(keys, dismiss)
 	}
-	return []key.Binding{s.view.keys.Enter, s.view.keys.pair("choose")}
+	if _, ok := s.view.image(); ok {
+		keys = append(keys, s.view.keys.Enter, s.view.keys.pair("choose"))
+	}
+	return keys
 }
 
 // Update moves the selection.

@@ -29,7 +29,7 @@ func newKeyMap(stage bool) KeyMap {
 		Top:      bind("home, g", "to the start", "home", "g"),
 		End:      bind("end, G", "to the end", "end", "G"),
 		Enter:    bind("Enter", "details", "enter"),
-		Back:     bind("Esc", "back", "esc", "backspace"),
+		Back:     bind("Esc", "back", "esc", "alt+esc", "backspace"),
 		Boot:     bind("b", "boot", "b"),
 		Logs:     bind("l", "logs", "l"),
 		Help:     bind("?", "help", "?"),

@@ -31,6 +31,7 @@ type session struct {
 	hub     *hub
 	mail    *mailbox
 	crashes int
+	asked   bool // its size is what the terminal answered, if it did
 }
 
 // ending is why a program ended.
@@ -50,6 +51,7 @@ func (s *session) run(ctx context.Context) {
 		why, err := s.show(ctx)
 		switch {
 		case why == toShell:
+			s.request(request{kind: stopCountdown}) // somebody works here
 			s.shell(ctx)
 			continue
 		case why == ended:
@@ -104,7 +106,8 @@ func (s *session) show(ctx context.Context) (ending, error) {
 	w, h, known := tty.Size()
 	size.set(w, h)
 	model := newRoot(s.console, s.options, s.request)
-	if !known {
+	if !known || s.asked {
+		s.asked = true
 		model.probe = func(w, h int) {
 			size.set(w, h)
 			tty.SetSize(w, h)

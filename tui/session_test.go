@@ -184,6 +184,12 @@ type console struct {
 
 func runOn(t testing.TB, o Options, cables ...*cable) *console {
 	t.Helper()
+	return runFrom(t, o, targetOf(wholeFlash()), cables...)
+}
+
+// runFrom is runOn with other first news of the flash.
+func runFrom(t testing.TB, o Options, first Target, cables ...*cable) *console {
+	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	c := &console{cancel: cancel, targets: make(chan Target, 1), log: make(chan logs.Line), end: make(chan struct{})}
 	o.Consoles = nil
@@ -191,7 +197,7 @@ func runOn(t testing.TB, o Options, cables ...*cable) *console {
 		o.Consoles = append(o.Consoles, each.console)
 	}
 	o.Targets, o.KernelLog = c.targets, c.log
-	c.targets <- targetOf(wholeFlash())
+	c.targets <- first
 	go func() {
 		defer close(c.end)
 		c.how, c.err = Run(ctx, o)
