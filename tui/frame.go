@@ -43,7 +43,10 @@ func (m *root) frame() []string {
 // excuse is the frame of a terminal on which nothing could be read whole. What matters most comes
 // first, as it is cut where the terminal ends.
 func (m *root) excuse() []string {
-	text := fmt.Sprintf("%dx%d is too small: Holdfast needs %dx%d. Ctrl-L asks for the size anew.", m.width, m.height, leastWidth, leastHeight)
+	text := fmt.Sprintf("%dx%d is too small: Holdfast needs %dx%d.", m.width, m.height, leastWidth, leastHeight)
+	if m.probe != nil {
+		text += " Ctrl-L asks for the size anew."
+	}
 	lines := wrap(text, m.width)
 	lines = lines[:min(len(lines), m.height)]
 	for i, l := range lines {

@@ -111,7 +111,11 @@ func (v *view) absent(width int) []line {
 	t := v.snap.Target
 	switch {
 	case t.Problem != "":
-		return append([]line{{{"No flash", bad}}}, append(labelled("", t.Problem, 2, width), nil)...)
+		lines := append([]line{{{"No flash", bad}}}, labelled("", t.Problem, 2, width)...)
+		if v.snap.Autoboot {
+			lines = append(lines, labelled("", "The automatic boot begins when one is found; a shell ends that.", 2, width)...)
+		}
+		return append(lines, nil)
 	case t.Searching:
 		return []line{{{"Looking for the flash, for 10 s at first ...", title}}, nil}
 	}

@@ -4,7 +4,7 @@
 // console cannot be kept alive, and reaps orphans. It never ends, for the kernel would panic.
 //
 // What it decides is in policy.go (which processes run) and search.go (which volume is the flash),
-// free of system calls; the system is in the _linux files.
+// and runs on any directory; mounts, signals and processes are in the _linux files.
 package pid1
 
 import (
