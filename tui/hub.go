@@ -61,10 +61,11 @@ type hub struct {
 	verifying context.CancelFunc
 	stop      context.CancelFunc // of the action
 	failures  int
-	tried     []string // images that the automatic boot could not boot
-	left      *Leave   // somebody left while an action ran
-	overdue   bool     // and it did not end in time
-	err       error    // why the console cannot go on
+	tried     []string         // images that the automatic boot could not boot
+	left      *Leave           // somebody left while an action ran
+	grace     <-chan time.Time // ends the wait for it; nil: it is waited for
+	overdue   bool             // it did not end in time
+	err       error            // why the console cannot go on
 }
 
 func newHub(o Options) *hub {
@@ -79,7 +80,8 @@ func newHub(o Options) *hub {
 	}
 }
 
-// run is the hub's life. When it returns, no goroutine of the hub works on the machine any more.
+// run is the hub's life. When it returns, no goroutine of the hub works on the machine any more, but
+// for an action that did not heed a reboot or a power-off in time: the process must then end.
 func (h *hub) run(outer context.Context) (Leave, error) {
 	// Our own context outlives outer: an action that is told to stop still has its outcome to tell.
 	var cancel context.CancelFunc
@@ -113,6 +115,8 @@ func (h *hub) run(outer context.Context) (Leave, error) {
 			event()
 		case <-h.tick:
 			h.second()
+		case <-h.grace:
+			h.overdue = true
 		case <-done:
 			done = nil
 			h.err = outer.Err()
@@ -229,12 +233,12 @@ func (h *hub) serve(r request) {
 func (h *hub) depart(how Leave) {
 	if h.left == nil {
 		h.left = &how
+		if how != Quit { // a disk or a kernel that does not answer must not keep a machine from its reboot
+			h.grace = h.after(leaveGrace)
+		}
 	}
 	h.stopAction()
 	h.stopVerifying()
-	if how != Quit { // a disk or a kernel that does not answer must not keep a machine from its reboot
-		time.AfterFunc(leaveGrace, func() { h.send(func() { h.overdue = true }) })
-	}
 }
 
 // found takes news of the flash.

@@ -384,6 +384,27 @@ func TestLeaves(t *testing.T) {
 	}
 }
 
+// TestLeavesDespiteAHangingLoad: a reboot waits for an action that was told to stop, but not for ever.
+func TestLeavesDespiteAHangingLoad(t *testing.T) {
+	b := newBench(t, 0)
+	b.m.hold = make(chan struct{})
+	defer close(b.m.hold)
+	b.ready(t)
+	b.requests <- request{kind: bootImage, console: "ttyS0", image: "active"}
+	<-b.m.loads
+	b.requests <- request{kind: leaveConsole, console: "ttyS0", leave: Reboot}
+	b.w.until(t, "the stop", func(s *Snapshot) bool { return s.Action != nil && s.Action.Stopping })
+	select {
+	case <-b.end:
+		t.Fatal("left while the load was under way, without waiting for it")
+	default:
+	}
+	b.ticks <- time.Time{} // the time is up
+	if err := <-b.end; err != nil || b.how != Reboot {
+		t.Errorf("left by %v, %v; want to reboot", b.how, err)
+	}
+}
+
 // TestEndsWithItsContext: the end waits for an action, which could jump after it otherwise.
 func TestEndsWithItsContext(t *testing.T) {
 	b := newBench(t, 0)

@@ -16,7 +16,8 @@ import (
 type Options struct {
 	Consoles []terminal.Console // at least one
 	// Machine boots. Between its Release and its Jump every program is stopped, every terminal given
-	// back and the plan printed on every console; after a jump that fails the programs start again.
+	// back and the plan printed on every console; after a jump that fails the programs start again. nil
+	// is for a demonstration, which boots nothing.
 	Machine   boot.Machine
 	Kernel    []kexec.Console  // consoles of the running kernel
 	Targets   <-chan Target    // where the flash is; what comes later replaces what came before
