@@ -59,7 +59,7 @@ func TestExitCodes(t *testing.T) {
 		{"no flash named", "console", ops.NoFlash, "--flash DIR"},
 		{"flash is absent", "boot active --flash " + dir + "/absent", ops.NoFlash, "no such file"},
 		{"flash is a file", "boot active --flash " + text, ops.NoFlash, "not a directory"},
-		{"directory is no flash", "boot active --flash " + dir, ops.NoFlash, "no flash here"},
+		{"directory is no flash", "boot active --flash " + dir, ops.NoFlash, "holdfast: boot: no flash here"},
 		{"no such image", "boot pending --flash " + flash, ops.Usage, `no image "pending"`},
 		{"not confirmed", "boot active --flash " + flash, ops.NotConfirmed, "not confirmed"},
 		{"host is not left", "boot active --yes --flash " + flash, ops.Refused, "--allow-kexec"},

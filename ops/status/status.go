@@ -49,7 +49,7 @@ type Report struct {
 func Read(t Target) (*Report, error) {
 	f, err := flash.Read(t.FS)
 	if err != nil {
-		return nil, &ops.Error{Kind: ops.NoFlash, Op: "status", Err: err,
+		return nil, &ops.Error{Kind: ops.NoFlash, Err: err,
 			Hint: "name a directory that holds system/ (or sys/) and cfg/ by --flash"}
 	}
 	r := &Report{Target: t, Layout: f.Layout, Configs: f.Configs, Arguments: f.Arguments, Problems: f.Problems}
