@@ -21,10 +21,11 @@ type Form int
 const (
 	LegacyFile Form = iota // GRUB Legacy's file `default`
 	EnvFile                // GRUB 2's grubenv
+	Stage2                 // sector 2 of the disk, of Formilux's GRUB Legacy 0.96
 )
 
 func (f Form) String() string {
-	return [...]string{"grub-legacy", "grubenv"}[f]
+	return [...]string{"grub-legacy", "grubenv", "stage2"}[f]
 }
 
 // Default is the saved boot default as it stands on the disk.

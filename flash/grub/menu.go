@@ -11,16 +11,22 @@ import (
 
 // Menu is what a menu of GRUB offers. Commands that are not understood are passed over.
 type Menu struct {
-	Path    string // of its file: "boot/grub/menu.lst"
-	Entries []Entry
+	Path     string // of its file: "boot/grub/menu.lst"
+	Entries  []Entry
+	Saved    bool     // the saved default decides what is booted
+	Default  string   // what is booted otherwise, or when nothing is saved
+	Fallback []string // the entries GRUB tries when it cannot load one, in this order
+	Unknown  []string // lines that are not understood, as they stand
 }
 
 // Entry is one entry of a menu.
 type Entry struct {
 	Number int
+	Key    string // as a saved default names it by numbers: "2", in a submenu "1>0"
 	Title  string
 	ID     string   // GRUB 2's --id, "" when there is none
 	Slot   string   // active, backup, factory, maintenance, or "" when the entry names none of them
+	Saves  string   // what it saves as the default when it is booted; "" when it leaves that alone
 	Kernel string   // path of the kernel on its file system, without GRUB's device; "" when there is none
 	Words  []string // the kernel's command line as GRUB passes it
 }

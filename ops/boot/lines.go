@@ -2,49 +2,38 @@ package boot
 
 import (
 	"fmt"
-	"strings"
-)
 
-// Line is one line of a plan: what it is about, and what it says of that.
-type Line struct{ Label, Text string }
+	"holdfast/ops"
+)
 
 // CommandLineLabel marks the line with the command line, which a screen may show by its origins.
 const CommandLineLabel = "line"
 
-// String is the line as plain text.
-func (l Line) String() string { return fmt.Sprintf("%-8s %s", l.Label, l.Text) }
-
 // Lines is the plan in plain words, as the confirm screen and --print show it.
-func (p Plan) Lines() []Line {
+func (p Plan) Lines() []ops.Line {
 	i := p.Image
-	lines := []Line{{"boot", p.name()}}
+	var lines []ops.Line
+	add := func(label, text string) { lines = append(lines, ops.Line{Label: label, Text: text}) }
+	add("boot", p.name())
 	if i.Kernel != "" {
-		lines = append(lines, Line{"kernel", i.Kernel + p.version()})
+		add("kernel", i.Kernel+p.version())
 	}
 	if i.Initrd != "" {
-		lines = append(lines, Line{"initrd", i.Initrd})
+		add("initrd", i.Initrd)
 	}
 	if p.Console != "" {
-		lines = append(lines, Line{"console", p.Console})
+		add("console", p.Console)
 	}
-	lines = append(lines, Line{CommandLineLabel, p.CommandLine.String()})
+	add(CommandLineLabel, p.CommandLine.String())
 	for _, w := range p.Warnings {
-		lines = append(lines, Line{"note", w})
+		add("note", w)
 	}
-	return append(lines, Line{"writes", "nothing"})
+	add("writes", "nothing")
+	return lines
 }
 
 // String is Lines, joined.
-func (p Plan) String() string {
-	var b strings.Builder
-	for i, l := range p.Lines() {
-		if i > 0 {
-			b.WriteByte('\n')
-		}
-		b.WriteString(l.String())
-	}
-	return b.String()
-}
+func (p Plan) String() string { return ops.Join(p.Lines()) }
 
 func (p Plan) name() string {
 	if p.Image.Version == "" || p.Image.Version == p.Image.Name {

@@ -11,18 +11,28 @@ import (
 	"slices"
 
 	"holdfast/flash"
+	"holdfast/flash/volume"
 	"holdfast/kexec"
 	"holdfast/ops"
 )
 
 // Target is a flash that was found: where, and what the machine knows of it.
 type Target struct {
-	FS      fs.FS  // its root
-	Name    string // for people: "sda2", "./flash", "demonstration"
-	Type    string // of the file system: "ext2"; "" when not known
-	Access  string // "ro" or "rw"
-	Word    string // value of flash= for the next kernel; "" leaves it out
-	Default string // slot that GRUB's saved default names; "" when not known or when it names none
+	FS      fs.FS          // its root
+	Volume  *volume.Volume // where it is; nil for one that is made up
+	Name    string         // for people: "sda2", "./flash", "demonstration"
+	Type    string         // of the file system: "ext2"; "" when not known
+	Access  string         // "ro" or "rw"
+	Word    string         // value of flash= for the next kernel; "" leaves it out
+	GRUB    Place          // of GRUB's files
+	Default string         // slot that GRUB's saved default names; "" when not known or when it names none
+}
+
+// Place is where GRUB's files are: on the flash itself, or on a boot partition.
+type Place struct {
+	FS      fs.FS          // nil when they were not found
+	Volume  *volume.Volume // nil for one that is made up: nothing can be written there
+	Problem string         // why they were not found, or cannot be read
 }
 
 // Image is an image with what its kernel and its hashes say.
@@ -41,6 +51,7 @@ type Report struct {
 	Images    []Image // active, backup, factory, then the staged ones
 	Configs   []flash.Config
 	Arguments string   // text of cfg/system.arg
+	Boot      *Boot    // the boot default; nil when none was found
 	Problems  []string // what concerns no single image
 }
 
