@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -123,6 +124,7 @@ func TestAsGRUBLegacy(t *testing.T) {
 		"twice":                     {"default 1\ndefault saved\nfallback 1\nfallback 3\n" + entries, "2" + pad},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			want := booting(t, "timeout 0\n"+test.menu, test.saved)
 			m := parseMenuList("timeout 0\n" + test.menu)
 			saved, err := DecodeDefaultFile([]byte(test.saved))
@@ -135,6 +137,46 @@ func TestAsGRUBLegacy(t *testing.T) {
 				t.Errorf("tried %q, GRUB tries %q", tried, want)
 			}
 		})
+	}
+}
+
+// TestLegacyReadsWith has GRUB read the file after the number in it was changed.
+func TestLegacyReadsWith(t *testing.T) {
+	var menu strings.Builder
+	menu.WriteString("timeout 0\ndefault saved\n")
+	for n := range 12 {
+		fmt.Fprintf(&menu, "title %d\nroot (hd0,0)\nkernel /missing\n", n)
+	}
+	for _, test := range []struct{ file, to, want string }{
+		{"9\n#\n#\n#\n#\n#\n", "10", "10#\n#\n#\n#\n#\n"},
+		{"9\n1234567890", "11", "11\n234567890"},
+		{"10\n#\n#\n#\n#\n#\n", "9", "9\n\n#\n#\n#\n#\n#\n"},
+		{"1x\n#\n#\n#\n#\n#\n", "0", "0\n\n#\n#\n#\n#\n#\n"},
+		{"1\x00\n\n\n\n\n\n\n\n", "11", "11\n\n\n\n\n\n\n\n"},
+		{"007\n######", "5", "5\n\n\n######"},
+		{"123456789\n", "3", "3\n\n\n\n\n\n\n\n\n"},
+	} {
+		d, err := DecodeDefaultFile([]byte(test.file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		changed, err := d.With(test.to)
+		if err != nil {
+			t.Errorf("%q: With(%s): %v", test.file, test.to, err)
+			continue
+		}
+		got, err := changed.Encode()
+		if err != nil || string(got) != test.want {
+			t.Errorf("%q: With(%s) = %q, %v, want %q", test.file, test.to, got, err, test.want)
+		}
+		if boots := booting(t, menu.String(), string(got)); boots[0] != test.to {
+			t.Errorf("of %q GRUB boots %s, want %s", got, boots[0], test.to)
+		}
+	}
+	for _, entry := range []string{"", "-1", "01", "1 ", "1>0", "1000000000", "title"} {
+		if got, err := NewDefaultFile(0).With(entry); err == nil {
+			t.Errorf("With(%q) = %+v, want an error", entry, got)
+		}
 	}
 }
 
