@@ -70,7 +70,29 @@ func Read(t Target) (*Report, error) {
 	for _, img := range f.Staged {
 		r.Images = append(r.Images, look(t.FS, img, true))
 	}
+	r.readUnclean()
+	r.readBoot()
 	return r, nil
+}
+
+// readUnclean tells of what may be read differently by the kernel and by GRUB.
+func (r *Report) readUnclean() {
+	volumes := []*volume.Volume{r.Target.Volume}
+	if g := r.Target.GRUB.Volume; g != r.Target.Volume {
+		volumes = append(volumes, g)
+	}
+	for _, v := range volumes {
+		if v == nil {
+			continue
+		}
+		if why := v.Unclean(); why != "" {
+			r.problem("%s: %s", v.Name, why)
+		}
+	}
+}
+
+func (r *Report) problem(format string, args ...any) {
+	r.Problems = append(r.Problems, fmt.Sprintf(format, args...))
 }
 
 // look reads the kernel's header and decides whether the image can boot.
@@ -154,11 +176,11 @@ func (r *Report) Image(name string) (Image, bool) {
 // False when there is none.
 func (r *Report) Preferred(tried ...string) (Image, string, bool) {
 	instead := "no image is the boot default"
-	if r.Target.Default != "" {
-		instead = "the boot default, " + r.Target.Default + ", cannot boot"
+	if _, ok := r.Image(r.Default()); ok {
+		instead = "the boot default, " + r.Default() + ", cannot boot"
 	}
 	choices := []struct{ name, why string }{
-		{r.Target.Default, "the boot default"},
+		{r.Default(), "the boot default"},
 		{flash.Active, instead},
 		{flash.Backup, "active cannot boot"},
 	}
