@@ -3,7 +3,6 @@
 package status
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -49,7 +48,7 @@ type Report struct {
 	Target    Target
 	Layout    flash.Layout
 	Images    []Image // active, backup, factory, then the staged ones
-	Configs   []flash.Config
+	Configs   []Config
 	Arguments string   // text of cfg/system.arg
 	Boot      *Boot    // the boot default; nil when none was found
 	Problems  []string // what concerns no single image
@@ -63,12 +62,15 @@ func Read(t Target) (*Report, error) {
 		return nil, &ops.Error{Kind: ops.NoFlash, Err: err,
 			Hint: "name a directory that holds system/ (or sys/) and cfg/ by --flash"}
 	}
-	r := &Report{Target: t, Layout: f.Layout, Configs: f.Configs, Arguments: f.Arguments, Problems: f.Problems}
+	r := &Report{Target: t, Layout: f.Layout, Arguments: f.Arguments, Problems: f.Problems}
 	for _, img := range f.Slots {
 		r.Images = append(r.Images, look(t.FS, img, false))
 	}
 	for _, img := range f.Staged {
 		r.Images = append(r.Images, look(t.FS, img, true))
+	}
+	for _, c := range f.Configs {
+		r.Configs = append(r.Configs, Config{Config: c})
 	}
 	r.readUnclean()
 	r.readBoot()
@@ -190,32 +192,4 @@ func (r *Report) Preferred(tried ...string) (Image, string, bool) {
 		}
 	}
 	return Image{}, "", false
-}
-
-// Verify hashes one image and gives it back with what was found: a damaged one is Broken.
-func (i Image) Verify(ctx context.Context, fsys fs.FS, rep ops.Reporter) (Image, error) {
-	integrity, problems, err := i.Image.Verify(ctx, fsys, func(done int64) {
-		rep.Progress(ops.Progress{Step: "check " + i.Name, Done: done, Total: i.Size})
-	})
-	if err != nil {
-		return i, err
-	}
-	i.Integrity = integrity
-	i.fail(problems...)
-	if integrity == flash.Damaged && i.Broken == "" {
-		i.Broken = "damaged"
-	}
-	return i, nil
-}
-
-// Verified is the report with the image of that name replaced by a verified one.
-func (r *Report) Verified(img Image) *Report {
-	n := *r
-	n.Images = append([]Image(nil), r.Images...)
-	for k := range n.Images {
-		if n.Images[k].Name == img.Name {
-			n.Images[k] = img
-		}
-	}
-	return &n
 }
