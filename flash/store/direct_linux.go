@@ -84,3 +84,13 @@ func DropCache(name string) error {
 	defer f.Close()
 	return drop(f)
 }
+
+// DropFile is DropCache for the file name below dir.
+func DropFile(dir, name string) error {
+	f, err := openFile(dir, name, os.O_RDONLY)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return drop(f)
+}
