@@ -5,7 +5,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -124,26 +123,50 @@ func TestAppendRefuses(t *testing.T) {
 	}
 }
 
-// Events from everywhere at once keep their lines, also while the log is rotated.
-func TestAppendTogether(t *testing.T) {
-	const events = 40
-	dir := flash(t, map[string]string{name: strings.Repeat("x", maxSize-events*10) + "\n"})
-	var all sync.WaitGroup
-	for i := range events {
-		all.Go(func() {
-			if err := Append(dir, fmt.Sprintf("event %d.", i)); err != nil {
-				t.Error(err)
-			}
-		})
+// TestAppendWaits has somebody else at the log: two that rotate at a time would lose the old one.
+func TestAppendWaits(t *testing.T) {
+	dir := flash(t, nil)
+	cfg, err := os.Open(filepath.Join(dir, "cfg"))
+	if err != nil {
+		t.Fatal(err)
 	}
-	all.Wait()
-	log, old := read(t, dir)
-	for i := range events {
-		if n := strings.Count(old+log, fmt.Sprintf("Z event %d.\n", i)); n != 1 {
-			t.Errorf("event %d is there %d times", i, n)
+	if err := unix.Flock(int(cfg.Fd()), unix.LOCK_EX); err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error)
+	go func() { done <- Append(dir, "event") }()
+	for waits := false; !waits; waits = isWaitedFor(t, cfg) {
+		select {
+		case err := <-done:
+			t.Fatalf("Append = %v, want it to wait", err)
+		default:
 		}
 	}
-	if len(old) > maxSize || !strings.HasPrefix(old, "x") {
-		t.Errorf("the old log has %d bytes and begins with %.10q", len(old), old)
+	if log, _ := read(t, dir); log != "-" {
+		t.Errorf("the log holds %q already", log)
 	}
+	cfg.Close()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	if log, _ := read(t, dir); !strings.HasSuffix(log, "Z event\n") {
+		t.Errorf("the log holds %q, want the event", log)
+	}
+}
+
+// isWaitedFor reports whether the kernel lists somebody who waits for a lock on the file:
+// "1: -> FLOCK ADVISORY WRITE PID MAJOR:MINOR:INODE".
+func isWaitedFor(t *testing.T, f *os.File) bool {
+	t.Helper()
+	var st unix.Stat_t
+	locks, err := os.ReadFile("/proc/locks")
+	if err != nil || unix.Fstat(int(f.Fd()), &st) != nil {
+		t.Fatal("look at the locks: ", err)
+	}
+	for line := range strings.Lines(string(locks)) {
+		if strings.Contains(line, "-> FLOCK") && strings.Contains(line, fmt.Sprintf(":%d ", st.Ino)) {
+			return true
+		}
+	}
+	return false
 }
