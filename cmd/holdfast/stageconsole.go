@@ -11,6 +11,7 @@ import (
 
 	"holdfast/cmd/holdfast/stage"
 	"holdfast/flash/grub"
+	"holdfast/flash/volume"
 	"holdfast/ops"
 	"holdfast/tui"
 	"holdfast/tui/terminal"
@@ -81,7 +82,7 @@ func stageTarget(info stage.Info) tui.Target {
 	if info.Boot.Dir != "" {
 		dir = info.Boot.Dir
 	}
-	target.Default = defaultSlot(stage.Directory(dir))
+	target.Default = defaultSlot(volume.Directory(dir))
 	return tui.Target{Target: target, Notice: info.Notice}
 }
 
