@@ -2,6 +2,7 @@ package volume
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"slices"
@@ -108,5 +109,9 @@ func (m machine) openName(name string) (*Volume, error) {
 	if err != nil {
 		return nil, err
 	}
-	return m.openBlock(b)
+	v, err := m.openBlock(b)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, cause(err))
+	}
+	return v, nil
 }

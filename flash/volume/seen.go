@@ -137,7 +137,7 @@ func none(target string, list []Seen, want content) *Ambiguous {
 	case len(a.Candidates) > 0:
 		a.Reason = fmt.Sprintf("there is %v on each of %s", want, strings.Join(a.Candidates, ", "))
 	case len(list) == 0:
-		a.Reason = "there is no disk: it is not connected, or its driver is not in this archive"
+		a.Reason = "there is no disk: it is not connected, or its driver is missing"
 	default:
 		a.Reason, a.Err = strings.Join(reasons, "; "), errors.Join(errs...)
 	}
