@@ -62,7 +62,7 @@ func (m machine) look(b block) Seen {
 	case !errors.Is(err, errUnknown):
 		s.Err = cause(err)
 	}
-	s.Name, s.Disk, s.Partition = b.name, b.disk, b.partition
+	s.Name, s.Device, s.Disk, s.Partition = b.name, m.node(b.name), b.disk, b.partition
 	return s
 }
 

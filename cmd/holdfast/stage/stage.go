@@ -58,6 +58,7 @@ type Info struct {
 	Problem    string   `json:"problem,omitempty"` // why State is None or Several, in plain words
 	Flash      Volume   `json:"flash"`             // when State is Found
 	Word       string   `json:"word,omitempty"`    // value of flash= for the next kernel
+	Taken      string   `json:"taken,omitempty"`   // what was taken for a flash= that names no device here, in plain words
 	Boot       Volume   `json:"boot"`              // holds GRUB's files; Device is "" when none does
 	Candidates []Volume `json:"candidates,omitempty"`
 	Printk     string   `json:"printk,omitempty"`  // /proc/sys/kernel/printk before it was quieted
