@@ -88,15 +88,15 @@ func stageTarget(info stage.Info) tui.Target {
 
 // defaultSlot is the slot that GRUB's saved default names, "" when there is none to be sure of.
 func defaultSlot(fsys fs.FS) string {
-	saved, err := grub.ReadDefault(fsys)
+	place, saved, err := grub.Read(fsys)
 	if err != nil {
 		return ""
 	}
-	menu, err := grub.ReadMenu(fsys)
+	menu, err := place.Menu(fsys)
 	if err != nil {
 		return ""
 	}
-	entry, _ := menu.Find(saved.Boots())
+	entry, _ := menu.Boots(saved)
 	return entry.Slot
 }
 

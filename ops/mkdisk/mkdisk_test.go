@@ -208,8 +208,8 @@ func checkContent(t *testing.T, r Request, p *Plan) {
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Errorf("sha256sum: %v\n%s", err, out)
 	}
-	if got, err := grub.ReadDefault(os.DirFS(boot)); err != nil || got.Entry != "0" {
-		t.Errorf("ReadDefault = %+v, %v, want entry 0", got, err)
+	if _, got, err := grub.Read(os.DirFS(boot)); err != nil || got.Entry() != "0" {
+		t.Errorf("Read = %+v, %v, want entry 0", got, err)
 	}
 	m, err := grub.ReadMenu(os.DirFS(boot))
 	if err != nil || len(m.Entries) != len(p.menu.entries) {
