@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -88,15 +87,11 @@ before: the saved number less one, rounded down to a multiple of N.`,
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			r := grubdefault.Request{}
+			entry := "-" + string(back)
 			if len(args) == 1 {
-				r.Entry = args[0]
-			} else if n, err := back.number(); err != nil {
-				return err
-			} else {
-				r.Retries = n
+				entry = args[0]
 			}
-			return a.setDefault(cmd.Context(), r)
+			return a.setDefault(cmd.Context(), grubdefault.Request{Entry: entry})
 		},
 	}
 	for _, d := range "0123456789" {
@@ -120,14 +115,6 @@ func (d *digits) Type() string { return "digit" }
 func (d *digits) Set(digit string) error {
 	*d += digits(digit)
 	return nil
-}
-
-func (d *digits) number() (int, error) {
-	n, err := strconv.Atoi(string(*d))
-	if err != nil || n == 0 {
-		return 0, usage("-%s: want the size of a group, 1 or more", string(*d))
-	}
-	return n, nil
 }
 
 // setDefault shows the plan, asks, and carries it out.

@@ -11,6 +11,7 @@ import (
 
 	"holdfast/cmd/holdfast/stage"
 	"holdfast/flash/grub"
+	"holdfast/flash/volume"
 	"holdfast/ops"
 	"holdfast/tui"
 	"holdfast/tui/terminal"
@@ -81,21 +82,21 @@ func stageTarget(info stage.Info) tui.Target {
 	if info.Boot.Dir != "" {
 		dir = info.Boot.Dir
 	}
-	target.Default = defaultSlot(stage.Directory(dir))
+	target.Default = defaultSlot(volume.Directory(dir))
 	return tui.Target{Target: target, Notice: info.Notice}
 }
 
 // defaultSlot is the slot that GRUB's saved default names, "" when there is none to be sure of.
 func defaultSlot(fsys fs.FS) string {
-	saved, err := grub.ReadDefault(fsys)
+	place, saved, err := grub.Read(fsys)
 	if err != nil {
 		return ""
 	}
-	menu, err := grub.ReadMenu(fsys)
+	menu, err := place.Menu(fsys)
 	if err != nil {
 		return ""
 	}
-	entry, _ := menu.Find(saved.Boots())
+	entry, _ := menu.Boots(saved)
 	return entry.Slot
 }
 

@@ -6,6 +6,7 @@ import (
 	"os"
 
 	"holdfast/cmd/holdfast/stage"
+	"holdfast/flash/volume"
 	"holdfast/ops"
 	"holdfast/ops/status"
 )
@@ -35,5 +36,5 @@ func openDirectory(dir string) (status.Target, error) {
 		return status.Target{}, &ops.Error{Kind: ops.NoFlash, Err: err,
 			Hint: "mount the flash and name its directory: --flash DIR"}
 	}
-	return status.Target{FS: stage.Directory(dir), Name: dir}, nil
+	return status.Target{FS: volume.Directory(dir), Name: dir}, nil
 }

@@ -92,6 +92,48 @@ func (e Env) Get(name string) (string, bool) {
 	return "", false
 }
 
+// Entry is saved_entry.
+func (e Env) Entry() string {
+	value, _ := e.Get("saved_entry")
+	return value
+}
+
+// Once is next_entry.
+func (e Env) Once() string {
+	value, _ := e.Get("next_entry")
+	return value
+}
+
+// With is the same with another saved_entry, in the line where GRUB finds the old one, else behind
+// the others. What menus take back after one boot, next_entry and prev_saved_entry, loses its value
+// and keeps its line.
+func (e Env) With(entry string) (Saved, error) {
+	if strings.ContainsAny(entry, "\n\x00") {
+		return nil, fmt.Errorf("%q cannot be saved: it is more than one line", entry)
+	}
+	e.Lines = slices.Clone(e.Lines)
+	if !e.replace("saved_entry", entry) {
+		e.Lines = append(e.Lines, EnvLine{Name: "saved_entry", Value: entry})
+	}
+	e.replace("next_entry", "")
+	e.replace("prev_saved_entry", "")
+	if _, err := e.Encode(); err != nil {
+		return nil, err
+	}
+	return e, nil
+}
+
+// replace changes the line that counts, in place, and reports whether there is one.
+func (e Env) replace(name, value string) bool {
+	for i, line := range slices.Backward(e.Lines) {
+		if line.Name == name {
+			e.Lines[i].Value = value
+			return true
+		}
+	}
+	return false
+}
+
 // Encode gives the 1024 bytes; too many variables for them are an error.
 func (e Env) Encode() ([]byte, error) {
 	var b strings.Builder

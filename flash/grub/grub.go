@@ -1,6 +1,6 @@
-// Package grub reads what GRUB knows on the disk: the saved boot default, in GRUB Legacy's `default`
-// file or GRUB 2's grubenv, and the menu whose entries give it a meaning. It decodes into values and
-// encodes from them; it opens nothing for writing.
+// Package grub reads what GRUB knows on the disk: the saved boot default in its three forms, and the
+// menu whose entries give it a meaning. From the two it tells what boots next. It decodes into values
+// and encodes from them; it opens nothing for writing.
 package grub
 
 import (
@@ -9,7 +9,6 @@ import (
 	"io"
 	"io/fs"
 	"path"
-	"strconv"
 
 	"holdfast/flash"
 )
@@ -28,62 +27,61 @@ func (f Form) String() string {
 	return [...]string{"grub-legacy", "grubenv", "stage2"}[f]
 }
 
-// Default is the saved boot default as it stands on the disk.
-type Default struct {
-	Form  Form
-	Path  string // of its file: "boot/grub/default"
-	Entry string // of grubenv a number, a title, an id or "submenu>entry"; "" when nothing is saved
-	Next  string // GRUB 2's next_entry, for one boot only; "" when there is none
+// loader is one of the two programs.
+type loader int
+
+const (
+	legacy loader = iota
+	grub2
+)
+
+// files of a loader in GRUB's folder.
+type files struct {
+	saved string   // of the saved default
+	menus []string // the first that is there is used
 }
 
-// Boots is the entry that GRUB takes at the next start.
-func (d Default) Boots() string {
-	if d.Next != "" {
-		return d.Next
+func (l loader) files() files {
+	if l == grub2 {
+		return files{saved: "grubenv", menus: []string{"grub.cfg"}}
 	}
-	return d.Entry
+	return files{saved: "default", menus: []string{"menu.lst", "grub.conf"}}
 }
+
+func (l loader) String() string {
+	if l == grub2 {
+		return "GRUB 2"
+	}
+	return "GRUB Legacy"
+}
+
+func (f Form) loader() loader {
+	if f == EnvFile {
+		return grub2
+	}
+	return legacy
+}
+
+// folders are where GRUB's files are on a root file system or on a partition of its own.
+func folders() []string { return []string{"boot/grub", "grub", "boot/grub2", "grub2"} }
 
 // maxFile bounds what is read of a file of GRUB, in bytes. A menu is a few KiB.
 const maxFile = 1 << 20
 
-// ReadDefault finds and reads the saved default below fsys, which is the boot partition or the
-// flash. The error wraps fs.ErrNotExist when there is none.
-func ReadDefault(fsys fs.FS) (Default, error) {
-	name, text, err := readFirst(fsys, "grubenv", "default")
-	if err != nil {
-		return Default{}, fmt.Errorf("read the saved boot default: %w", err)
-	}
-	if path.Base(name) == "default" {
-		file, err := DecodeDefaultFile(text)
-		if err != nil {
-			return Default{}, fmt.Errorf("read %s: %w", name, err)
-		}
-		return Default{Form: LegacyFile, Path: name, Entry: strconv.Itoa(file.Entry)}, nil
-	}
-	env, err := DecodeEnv(text)
-	if err != nil {
-		return Default{}, fmt.Errorf("read %s: %w", name, err)
-	}
-	d := Default{Form: EnvFile, Path: name}
-	d.Entry, _ = env.Get("saved_entry")
-	d.Next, _ = env.Get("next_entry")
-	return d, nil
-}
-
-// readFirst reads the first of the named files that is there, in GRUB's folder on a root file
-// system or on a partition of its own.
-func readFirst(fsys fs.FS, names ...string) (string, []byte, error) {
-	for _, dir := range []string{"boot/grub", "grub", "boot/grub2", "grub2"} {
+// firstOf is the path of the first of the named files that is there. The error wraps fs.ErrNotExist
+// when none is.
+func firstOf(fsys fs.FS, names ...string) (string, error) {
+	for _, dir := range folders() {
 		for _, name := range names {
-			text, err := readFile(fsys, path.Join(dir, name))
+			name = path.Join(dir, name)
+			_, err := fs.Stat(fsys, name)
 			if errors.Is(err, fs.ErrNotExist) {
 				continue
 			}
-			return path.Join(dir, name), text, err
+			return name, err
 		}
 	}
-	return "", nil, fmt.Errorf("%w in boot/grub or grub", fs.ErrNotExist)
+	return "", fmt.Errorf("%w in boot/grub or grub", fs.ErrNotExist)
 }
 
 func readFile(fsys fs.FS, name string) ([]byte, error) {

@@ -3,12 +3,11 @@ package grub
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"reflect"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -17,14 +16,19 @@ import (
 )
 
 // written is what GRUB Legacy 0.97 leaves of a file that said 0: measured.
-var written = append([]byte("1\x00"+strings.Repeat("\n", 8)), NewDefaultFile(0).Encode()[10:]...)
+var written = append([]byte("1\x00"+strings.Repeat("\n", 8)), fresh(0)[10:]...)
+
+func fresh(entry int) []byte {
+	b, _ := NewDefaultFile(entry).Encode() // never fails
+	return b
+}
 
 func TestDefaultFile(t *testing.T) {
 	tests := []struct {
 		name, file string
 		want       int // -1 for an error
 	}{
-		{"fresh", string(NewDefaultFile(0).Encode()), 0},
+		{"fresh", string(fresh(0)), 0},
 		{"of GRUB", string(written), 1},
 		{"two digits", "12\n#\n#\n#\n#\n", 12},
 		{"nine digits", "123456789\n", 123456789},
@@ -40,15 +44,15 @@ func TestDefaultFile(t *testing.T) {
 	}
 	for _, test := range tests {
 		d, err := DecodeDefaultFile([]byte(test.file))
-		if (err != nil) != (test.want < 0) || err == nil && d.Entry != test.want {
+		if (err != nil) != (test.want < 0) || err == nil && d.Entry() != strconv.Itoa(test.want) {
 			t.Errorf("%s: DecodeDefaultFile = %+v, %v, want entry %d", test.name, d, err, test.want)
 		}
-		if err == nil && string(d.Encode()) != test.file {
-			t.Errorf("%s: Encode = %q, want %q", test.name, d.Encode(), test.file)
+		if b, _ := d.Encode(); err == nil && string(b) != test.file {
+			t.Errorf("%s: Encode = %q, want %q", test.name, b, test.file)
 		}
 	}
 	for _, entry := range []int{0, 9, 10, 123} {
-		if n := len(NewDefaultFile(entry).Encode()); n != 512 {
+		if n := len(fresh(entry)); n != 512 {
 			t.Errorf("NewDefaultFile(%d) has %d bytes, want 512", entry, n)
 		}
 	}
@@ -178,41 +182,51 @@ func TestDecodeEnvRefuses(t *testing.T) {
 	}
 }
 
-func TestReadDefault(t *testing.T) {
+func TestFind(t *testing.T) {
 	env, err := Env{Lines: []EnvLine{{Name: "saved_entry", Value: "2"}, {Name: "next_entry", Value: "4"}}}.Encode()
 	if err != nil {
 		t.Fatal(err)
 	}
 	unset, _ := Env{}.Encode()
 	tests := []struct {
-		name  string
-		files map[string][]byte
-		want  Default
-		boots string
+		name        string
+		files       map[string][]byte
+		want        Place
+		entry, once string
 	}{
-		{"legacy", map[string][]byte{"boot/grub/default": written}, Default{Form: LegacyFile, Path: "boot/grub/default", Entry: "1"}, "1"},
-		{"own partition", map[string][]byte{"grub/default": written}, Default{Form: LegacyFile, Path: "grub/default", Entry: "1"}, "1"},
-		{"grubenv", map[string][]byte{"boot/grub/grubenv": env, "grub/default": written},
-			Default{Form: EnvFile, Path: "boot/grub/grubenv", Entry: "2", Next: "4"}, "4"},
-		{"nothing saved", map[string][]byte{"grub/grubenv": unset}, Default{Form: EnvFile, Path: "grub/grubenv"}, ""},
+		{"legacy", map[string][]byte{"boot/grub/default": written}, Place{LegacyFile, "boot/grub/default"}, "1", ""},
+		{"own partition", map[string][]byte{"grub/default": written, "grub/menu.lst": nil}, Place{LegacyFile, "grub/default"}, "1", ""},
+		{"grubenv", map[string][]byte{"boot/grub/grubenv": env, "boot/grub/grub.cfg": nil}, Place{EnvFile, "boot/grub/grubenv"}, "2", "4"},
+		{"grub2", map[string][]byte{"grub2/grubenv": unset}, Place{EnvFile, "grub2/grubenv"}, "", ""},
 	}
 	for _, test := range tests {
-		fsys := fstest.MapFS{}
-		for name, content := range test.files {
-			fsys[name] = &fstest.MapFile{Data: content}
-		}
-		got, err := ReadDefault(fsys)
-		if err != nil || got != test.want || got.Boots() != test.boots {
-			t.Errorf("%s: ReadDefault = %+v, %v, want %+v", test.name, got, err, test.want)
+		place, saved, err := Read(mapFS(test.files))
+		if err != nil || place != test.want || saved.Entry() != test.entry || saved.Once() != test.once {
+			t.Errorf("%s: Read = %+v, %+v, %v, want %+v", test.name, place, saved, err, test)
 		}
 	}
-	if _, err := ReadDefault(fstest.MapFS{}); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("ReadDefault of nothing = %v, want fs.ErrNotExist", err)
+	for name, files := range map[string]map[string][]byte{
+		"nothing":         {},
+		"menu.lst alone":  {"boot/grub/menu.lst": nil},
+		"grub.cfg alone":  {"boot/grub/grub.cfg": nil},
+		"another's files": {"boot/grub/menu.lst": nil, "boot/default": written},
+	} {
+		if place, err := Find(mapFS(files), nil); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%s: Find = %+v, %v, want fs.ErrNotExist", name, place, err)
+		}
 	}
 	large := fstest.MapFS{"grub/default": {Data: bytes.Repeat([]byte("1\n"), maxFile)}}
-	if _, err := ReadDefault(large); err == nil {
-		t.Error("ReadDefault of a large file = nil, want an error")
+	if _, _, err := Read(large); err == nil {
+		t.Error("Read of a large file = nil, want an error")
 	}
+}
+
+func mapFS(files map[string][]byte) fstest.MapFS {
+	fsys := fstest.MapFS{}
+	for name, content := range files {
+		fsys[name] = &fstest.MapFile{Data: content}
+	}
+	return fsys
 }
 
 // TestFIFO has one where GRUB's file should be: nobody waits for its writer.
@@ -226,7 +240,7 @@ func TestFIFO(t *testing.T) {
 	}
 	done := make(chan error, 2)
 	go func() {
-		_, err := ReadDefault(os.DirFS(dir))
+		_, _, err := Read(os.DirFS(dir))
 		done <- err
 		_, err = ReadMenu(os.DirFS(dir))
 		done <- err
@@ -241,50 +255,4 @@ func TestFIFO(t *testing.T) {
 			t.Fatal("reading hangs")
 		}
 	}
-}
-
-func FuzzDefaultFile(f *testing.F) {
-	f.Add(written)
-	f.Add(NewDefaultFile(12).Encode())
-	f.Fuzz(func(t *testing.T, b []byte) {
-		if d, err := DecodeDefaultFile(b); err == nil && d.Entry >= 0 && b[0] != '0' && !bytes.Equal(d.Encode(), b) {
-			t.Errorf("DecodeDefaultFile(%q).Encode() = %q", b, d.Encode())
-		}
-	})
-}
-
-// FuzzEnv varies what is behind the header; around it only one size and one first line are right.
-func FuzzEnv(f *testing.F) {
-	for _, body := range []string{"", "saved_entry=0\n", "# c\na=b\\\nc\\\\\n", "a=", "\\"} {
-		f.Add(body)
-	}
-	f.Fuzz(func(t *testing.T, body string) {
-		b := append([]byte(envHeader+body), bytes.Repeat([]byte("#"), envSize)...)[:envSize]
-		env, err := DecodeEnv(b)
-		if err != nil {
-			return
-		}
-		file, err := env.Encode()
-		if err != nil {
-			t.Fatalf("Encode of %+v: %v", env, err)
-		}
-		if again, err := DecodeEnv(file); err != nil || !reflect.DeepEqual(again, env) {
-			t.Errorf("DecodeEnv of what Encode gave = %+v, %v, want %+v", again, err, env)
-		}
-	})
-}
-
-func FuzzMenu(f *testing.F) {
-	f.Add("title a\nkernel /system/active/kernel.img x")
-	f.Add("menuentry 'a' --id b {\nlinux ($d,msdos2)/sys/backup/kernel.img 'x y'\n}\n")
-	f.Fuzz(func(t *testing.T, text string) {
-		for _, name := range []string{"grub/menu.lst", "grub/grub.cfg"} {
-			menu, err := ReadMenu(fstest.MapFS{name: {Data: []byte(text)}})
-			for i, e := range menu.Entries {
-				if err != nil || e.Number != i {
-					t.Errorf("entry %d = %s, %v", i, fmt.Sprint(e), err)
-				}
-			}
-		}
-	})
 }

@@ -5,11 +5,13 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 )
 
-// Menu is what a menu of GRUB offers. Commands that are not understood are passed over.
+// Menu is what a menu of GRUB offers. What is not understood is in Unknown, and nothing is concluded
+// from what depends on it.
 type Menu struct {
 	Path     string // of its file: "boot/grub/menu.lst"
 	Entries  []Entry
@@ -17,186 +19,138 @@ type Menu struct {
 	Default  string   // what is booted otherwise, or when nothing is saved
 	Fallback []string // the entries GRUB tries when it cannot load one, in this order
 	Unknown  []string // lines that are not understood, as they stand
+
+	loader loader
+	once   bool // the menu heeds next_entry
+	doubt  bool // what is in Unknown may decide which entry is booted
 }
 
-// Entry is one entry of a menu.
+// Entry is one entry of a menu, or a submenu, whose own entries follow it.
 type Entry struct {
-	Number int
-	Key    string // as a saved default names it by numbers: "2", in a submenu "1>0"
-	Title  string
-	ID     string   // GRUB 2's --id, "" when there is none
-	Slot   string   // active, backup, factory, maintenance, or "" when the entry names none of them
-	Saves  string   // what it saves as the default when it is booted; "" when it leaves that alone
-	Kernel string   // path of the kernel on its file system, without GRUB's device; "" when there is none
-	Words  []string // the kernel's command line as GRUB passes it
+	Key     string // as a saved default names it by numbers: "2", in a submenu "1>0"; "" when the number depends on what is not known
+	Title   string
+	ID      string   // GRUB 2's --id, "" when there is none
+	Slot    string   // active, backup, factory, maintenance, or "" when the entry names none of them
+	Saves   string   // what it saves as the default when it is booted; "" when it leaves that alone
+	Kernel  string   // path of the kernel on its file system, without GRUB's device; "" when there is none
+	Words   []string // the kernel's command line as GRUB passes it
+	Submenu bool
+
+	parents []string // the names of the submenus around it
+	ways    ways
+}
+
+// ways are the odd ways of an entry that decide what GRUB does after it.
+type ways struct {
+	fails      bool // it ends in an error before anything is loaded or saved
+	late       bool // it saves only when its kernel could be loaded
+	stays      bool // when its kernel cannot be loaded, GRUB shows its menu and waits
+	onceSaves  bool // it saves also when it was booted for once
+	savesDoubt bool // it may save something that is not understood
 }
 
 // ReadMenu finds and reads the menu below fsys, which is the boot partition or the flash. The error
-// wraps fs.ErrNotExist when there is none.
+// wraps fs.ErrNotExist when there is none. When both GRUBs have one it is an error: Place.Menu knows
+// whose.
 func ReadMenu(fsys fs.FS) (Menu, error) {
-	name, text, err := readFirst(fsys, "grub.cfg", "menu.lst", "grub.conf")
+	_, err := firstOf(fsys, grub2.files().menus...)
+	if errors.Is(err, fs.ErrNotExist) {
+		return readMenuOf(fsys, legacy)
+	}
+	if _, legacyErr := firstOf(fsys, legacy.files().menus...); err == nil && legacyErr == nil {
+		return Menu{}, errors.New("read the boot menu: there is one of GRUB Legacy and one of GRUB 2")
+	}
+	return readMenuOf(fsys, grub2)
+}
+
+func readMenuOf(fsys fs.FS, l loader) (Menu, error) {
+	name, err := firstOf(fsys, l.files().menus...)
+	if err != nil {
+		return Menu{}, fmt.Errorf("read the boot menu of %s: %w", l, err)
+	}
+	return readMenu(fsys, name)
+}
+
+func readMenu(fsys fs.FS, name string) (Menu, error) {
+	text, err := readFile(fsys, name)
 	if err != nil {
 		return Menu{}, fmt.Errorf("read the boot menu: %w", err)
 	}
-	menu := Menu{Path: name}
-	if path.Base(name) == "grub.cfg" {
-		menu.Entries, err = parseConfig(string(text))
-	} else {
-		menu.Entries = parseMenuList(string(text))
+	if path.Base(name) != "grub.cfg" {
+		menu := parseMenuList(string(text))
+		menu.Path = name
+		return menu, nil
 	}
+	beside, err := fs.Sub(fsys, path.Dir(name))
+	if err != nil {
+		return Menu{}, err
+	}
+	menu, err := parseConfig(string(text), beside)
 	if err != nil {
 		return Menu{}, fmt.Errorf("read %s: %w", name, err)
 	}
+	menu.Path = name
 	return menu, nil
 }
 
-// Find gives the entry that a saved default names: by its number, its title or its id.
+// Find gives the entry that a saved default names: by numbers, ids or titles, with ">" between those
+// of a submenu and of an entry in it, and ">>" for one in a title (menuentry_eq in GRUB's
+// grub-core/normal/menu.c). Of several with the name it is the first, as for GRUB. A name that begins
+// with a digit and is no number is not found: GRUBs differ on it.
 func (m Menu) Find(name string) (Entry, bool) {
-	for _, e := range m.Entries {
-		if name == strconv.Itoa(e.Number) || name != "" && (name == e.Title || name == e.ID) {
-			return e, true
+	var found Entry
+	under := ""
+	for i, part := range splitName(name) {
+		if i > 0 && (!found.Submenu || found.Key == "") {
+			return Entry{}, false
+		} else if i > 0 {
+			under = found.Key + ">"
 		}
+		at := slices.IndexFunc(m.Entries, func(e Entry) bool { return e.level() == i && strings.HasPrefix(e.Key, under) && e.named(part) })
+		if at < 0 {
+			return Entry{}, false
+		}
+		found = m.Entries[at]
 	}
-	return Entry{}, false
+	return found, name != ""
 }
 
-// parseMenuList reads GRUB Legacy's menu: a command and its arguments a line, entries begin with
-// title. A command and its arguments may also be separated by =.
-func parseMenuList(text string) []Entry {
-	var entries []Entry
-	for line := range strings.Lines(text) {
-		command, args := splitCommand(strings.TrimSpace(line))
-		if command == "title" {
-			entries = append(entries, Entry{Number: len(entries), Title: args})
-			continue
-		}
-		if command != "kernel" || len(entries) == 0 {
-			continue
-		}
-		words := splitWords(args)
-		for len(words) > 0 && (strings.HasPrefix(words[0], "--type=") || words[0] == "--no-mem-option") {
-			words = words[1:]
-		}
-		entries[len(entries)-1].setKernel(words)
+// level is how many submenus are around the entry.
+func (e Entry) level() int { return len(e.parents) }
+
+// named reports that the entry goes by this name in its own menu.
+func (e Entry) named(part string) bool {
+	if part == "" {
+		return false
 	}
-	return entries
+	if isDigit(part[0]) {
+		return part == e.Key[strings.LastIndexByte(e.Key, '>')+1:]
+	}
+	return part == e.ID || part == e.Title
 }
 
-func splitCommand(line string) (command, args string) {
-	i := strings.IndexAny(line, " \t=")
-	if i < 0 {
-		return line, ""
+// splitName splits at the single ">" and takes the double ones for one each.
+func splitName(name string) []string {
+	parts := strings.Split(strings.ReplaceAll(name, ">>", "\x00"), ">")
+	for i := range parts {
+		parts[i] = strings.ReplaceAll(parts[i], "\x00", ">")
 	}
-	return line[:i], strings.TrimLeft(line[i:], " \t=")
+	return parts
 }
 
-// parseConfig reads the part of GRUB 2's script that holds entries: menuentry blocks at the top
-// level whose kernel is loaded by linux. A submenu counts as an entry; what is in it has numbers of
-// its own and is left out. A script whose entries depend on conditions is not understood.
-func parseConfig(text string) ([]Entry, error) {
-	var entries []Entry
-	depth := 0      // of braces
-	conditions := 0 // if, for and while that are open
-	inside := false
-	for line := range strings.Lines(text) {
-		words, err := shellWords(strings.TrimSpace(line))
-		if err != nil {
-			return nil, err
-		}
-		if len(words) == 0 {
-			continue
-		}
-		conditions += conditionStep(words)
-		opens := words[len(words)-1] == "{"
-		switch {
-		case words[0] == "}":
-			depth--
-			inside = inside && depth > 0
-		case (words[0] == "menuentry" || words[0] == "submenu") && depth == 0 && opens:
-			if conditions != 0 {
-				return nil, errors.New("whether an entry is there depends on a condition")
-			}
-			entries = append(entries, newEntry(len(entries), words))
-			inside = words[0] == "menuentry"
-		case inside && (words[0] == "linux" || words[0] == "linux16"):
-			entries[len(entries)-1].setKernel(words[1:])
-		}
-		if opens {
-			depth++
-		}
-		if depth < 0 {
-			return nil, errors.New("a block ends that did not begin")
-		}
-	}
-	if depth != 0 {
-		return nil, errors.New("a block does not end")
-	}
-	return entries, nil
+func escapeName(part string) string { return strings.ReplaceAll(part, ">", ">>") }
+
+// name is how GRUB 2 itself names the entry when it saves it.
+func (e Entry) name() string {
+	return strings.Join(append(slices.Clone(e.parents), escapeName(e.lastName())), ">")
 }
 
-// conditionStep is 1 where a line begins a condition or a loop, -1 where it ends one.
-func conditionStep(words []string) int {
-	step := 0
-	switch words[0] {
-	case "if", "for", "while", "until":
-		step++
+// lastName is the id, and the title of an entry without one.
+func (e Entry) lastName() string {
+	if e.ID != "" {
+		return e.ID
 	}
-	switch words[len(words)-1] {
-	case "fi", "done":
-		step--
-	}
-	return step
+	return e.Title
 }
 
-func newEntry(number int, words []string) Entry {
-	e := Entry{Number: number, Title: words[1]}
-	for i, word := range words {
-		if id, ok := strings.CutPrefix(word, "--id="); ok {
-			e.ID = id
-		}
-		if word == "--id" || word == "$menuentry_id_option" {
-			e.ID = words[i+1] // the last word is the brace
-		}
-	}
-	return e
-}
-
-// setKernel takes the arguments of the command that loads the kernel.
-func (e *Entry) setKernel(words []string) {
-	if len(words) == 0 {
-		return
-	}
-	e.Kernel, e.Words = words[0], words[1:]
-	if strings.HasPrefix(e.Kernel, "(") {
-		_, e.Kernel, _ = strings.Cut(e.Kernel, ")")
-	}
-	e.Slot = slotOf(e.Kernel, e.Words)
-}
-
-// slotOf tells the slot by the folder the kernel is read from, else by img=, which tells the booted
-// system the same.
-func slotOf(kernel string, words []string) string {
-	dir := strings.Split(strings.TrimPrefix(path.Clean(kernel), "/"), "/")
-	if len(dir) == 3 && (dir[0] == "system" || dir[0] == "sys") {
-		return slotName(dir[1])
-	}
-	if len(dir) == 2 && dir[0] == "firmware" {
-		return "maintenance"
-	}
-	for _, word := range words {
-		if img, ok := strings.CutPrefix(word, "img="); ok {
-			return slotName(img)
-		}
-	}
-	return ""
-}
-
-func slotName(s string) string {
-	switch s {
-	case "active", "backup", "factory", "maintenance":
-		return s
-	case "maint": // Formilux
-		return "maintenance"
-	}
-	return ""
-}
+func (m Menu) top(n int) (Entry, bool) { return m.Find(strconv.Itoa(n)) }

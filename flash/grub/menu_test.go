@@ -4,6 +4,8 @@ import (
 	"errors"
 	"io/fs"
 	"reflect"
+	"slices"
+	"strings"
 	"testing"
 	"testing/fstest"
 )
@@ -30,15 +32,15 @@ title Half
 kernel
 `
 	want := []Entry{
-		{Title: "Active image", Slot: "active", Kernel: "/system/active/kernel.img", Words: []string{"quiet", `note="a  b"`, "img=backup"}},
-		{Number: 1, Title: "Backup image", Slot: "backup", Kernel: "/sys/backup/kernel.img", Words: []string{}},
-		{Number: 2, Title: "Maintenance", Slot: "maintenance", Kernel: "/firmware/kernel.img", Words: []string{"x"}},
-		{Number: 3, Title: "Formilux", Slot: "maintenance", Kernel: "/boot/kernel", Words: []string{"img=maint"}},
-		{Number: 4, Title: "Another system"},
-		{Number: 5, Title: "Half"},
+		{Key: "0", Title: "Active image", Saves: "1", Slot: "active", Kernel: "/system/active/kernel.img", Words: []string{"quiet", `note="a  b"`, "img=backup"}},
+		{Key: "1", Title: "Backup image", Slot: "backup", Kernel: "/sys/backup/kernel.img", Words: []string{}},
+		{Key: "2", Title: "Maintenance", Slot: "maintenance", Kernel: "/firmware/kernel.img", Words: []string{"x"}},
+		{Key: "3", Title: "Formilux", Slot: "maintenance", Kernel: "/boot/kernel", Words: []string{"img=maint"}},
+		{Key: "4", Title: "Another system"},
+		{Key: "5", Title: "Half"},
 	}
 	got, err := ReadMenu(fstest.MapFS{"boot/grub/menu.lst": {Data: []byte(text)}})
-	if err != nil || got.Path != "boot/grub/menu.lst" || !reflect.DeepEqual(got.Entries, want) {
+	if err != nil || got.Path != "boot/grub/menu.lst" || !reflect.DeepEqual(plain(got.Entries), want) {
 		t.Errorf("ReadMenu = %+v, %v, want %+v", got, err, want)
 	}
 }
@@ -56,6 +58,7 @@ function load_video {
 set default="${saved_entry}"
 menuentry 'It'\''s "one"' --class os $menuentry_id_option 'one' { # a comment
 	set saved_entry=1
+	save_env saved_entry
 	if [ "$y" = 1 ]; then
 		insmod gzio
 	fi
@@ -72,29 +75,44 @@ menuentry "Factory" --id=fac {
 }
 `
 	want := []Entry{
-		{Title: `It's "one"`, ID: "one", Slot: "active", Kernel: "/system/active/kernel.img", Words: []string{"note=a b", `c\d`, "e f"}},
-		{Number: 1, Title: "More"},
-		{Number: 2, Title: "Factory", ID: "fac", Slot: "factory", Kernel: "/boot/vmlinuz", Words: []string{"img=factory"}},
+		{Key: "0", Title: `It's "one"`, ID: "one", Saves: "1", Slot: "active", Kernel: "/system/active/kernel.img", Words: []string{"note=a b", `c\d`, "e f"}},
+		{Key: "1", Title: "More", Submenu: true},
+		{Key: "1>0", Title: "Inside", ID: "inside", Slot: "backup", Kernel: "/system/backup/kernel.img", Words: []string{}},
+		{Key: "2", Title: "Factory", ID: "fac", Slot: "factory", Kernel: "/boot/vmlinuz", Words: []string{"img=factory"}},
 	}
 	got, err := ReadMenu(fstest.MapFS{"grub/grub.cfg": {Data: []byte(text)}})
-	if err != nil || !reflect.DeepEqual(got.Entries, want) {
+	if err != nil || !reflect.DeepEqual(plain(got.Entries), want) {
 		t.Errorf("ReadMenu = %+v, %v, want %+v", got.Entries, err, want)
 	}
-	for name, number := range map[string]int{"0": 0, "2": 2, `It's "one"`: 0, "fac": 2, "More": 1} {
-		if e, ok := got.Find(name); !ok || e.Number != number {
-			t.Errorf("Find(%q) = %+v, %v, want entry %d", name, e, ok, number)
+	for name, key := range map[string]string{"0": "0", "2": "2", `It's "one"`: "0", "fac": "2", "More": "1", "More>Inside": "1>0", "1>0": "1>0", "1>inside": "1>0"} {
+		if e, ok := got.Find(name); !ok || e.Key != key {
+			t.Errorf("Find(%q) = %+v, %v, want entry %s", name, e, ok, key)
 		}
 	}
-	for _, name := range []string{"", "3", "02", "Inside", "More>Inside"} {
+	for _, name := range []string{"", "3", "02", "Inside", "0>0", "1>", "1>1", ">0", "More>>Inside"} {
 		if e, ok := got.Find(name); ok {
 			t.Errorf("Find(%q) = %+v, want none", name, e)
 		}
 	}
 }
 
+// plain is the entries without what is the package's own.
+func plain(entries []Entry) []Entry {
+	entries = slices.Clone(entries)
+	for i := range entries {
+		entries[i].parents, entries[i].ways = nil, ways{}
+	}
+	return entries
+}
+
 func TestReadMenuRefuses(t *testing.T) {
 	tests := map[string]string{
-		"a condition":   "if [ \"$x\" ]; then\nmenuentry a {\n}\nfi\n",
+		"an open if":    "if [ \"$x\" ]; then\nmenuentry a {\n}\n",
+		"a stray fi":    "fi\n",
+		"a stray brace": "echo a {\n} }\n",
+		"a pipe":        "ls | more\n",
+		"a deep nest":   strings.Repeat("if a; then ", 200) + strings.Repeat("fi;", 200),
+		"no end":        "function f { f; f; }; f",
 		"open block":    "menuentry a {\n",
 		"closed block":  "}\n",
 		"an open quote": "menuentry 'a {\n}\n",

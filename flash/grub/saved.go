@@ -1,9 +1,8 @@
 package grub
 
 import (
-	"errors"
-	"io"
-	"io/fs"
+	"fmt"
+	"strconv"
 )
 
 // Saved is a saved default, decoded from any of its forms. It is a value: With gives another.
@@ -19,24 +18,33 @@ type Saved interface {
 	Encode() ([]byte, error)
 }
 
-// Place says where a loader's saved default is.
-type Place struct {
-	Form Form
-	Path string // of its file: "boot/grub/default"; "" of Stage2, which is in no file
+// Decode decodes the bytes of a saved default: the whole file, or of Stage2 the sector.
+func (f Form) Decode(b []byte) (Saved, error) {
+	switch f {
+	case LegacyFile:
+		return DecodeDefaultFile(b)
+	case EnvFile:
+		return DecodeEnv(b)
+	case Stage2:
+		return DecodeStage2(b)
+	}
+	return nil, fmt.Errorf("form %d of a saved default is not known", f)
 }
 
-// Find looks for the saved default: below fsys, which is the boot partition or the flash, and
-// behind the MBR of the disk it is on, where disk is not nil. The error wraps fs.ErrNotExist when
-// there is none.
-func Find(fsys fs.FS, disk io.ReaderAt) (Place, error) { return Place{}, errors.ErrUnsupported }
-
-// Decode decodes the bytes of a saved default: the whole file, or of Stage2 the sector.
-func (f Form) Decode(b []byte) (Saved, error) { return nil, errors.ErrUnsupported }
-
-// Boots is the entry that GRUB takes at the next start.
+// Boots is what GRUB is asked for at the next start, in the words of Entry. Which entry that comes to
+// is for Menu.Boots to say.
 func Boots(s Saved) string {
 	if once := s.Once(); once != "" {
 		return once
 	}
 	return s.Entry()
+}
+
+// entryNumber reads the number of an entry for the forms that hold nothing else.
+func entryNumber(entry string, limit int) (int, error) {
+	n, err := strconv.Atoi(entry)
+	if err != nil || n < 0 || n > limit || strconv.Itoa(n) != entry {
+		return 0, fmt.Errorf("%q is not a number from 0 to %d, and GRUB Legacy knows its entries by nothing else", entry, limit)
+	}
+	return n, nil
 }

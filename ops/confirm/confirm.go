@@ -50,7 +50,11 @@ func (r Request) change() (grubdefault.Request, error) {
 	if boot := r.Report.Boot; boot == nil || len(boot.Menu.Entries) == 0 {
 		return r.withoutMenu(b)
 	}
-	return b.withMenu(r.Report.Boot.Menu, r.Slot != "")
+	e, err := b.first(r.Report.Boot.Menu, r.Slot != "")
+	if err != nil {
+		return grubdefault.Request{}, err
+	}
+	return grubdefault.Request{Entry: r.Report.Boot.Menu.Name(e, r.Report.Boot.Saved.Entry())}, nil
 }
 
 func (r Request) check() error {
@@ -76,14 +80,16 @@ func (r Request) booted() (booted, error) {
 	case img == "" || slices.Contains(flash.Slots[:], img):
 		b.slot = img
 	case img == "maint" || img == "maintenance":
-		return b, errMaintenance
+		return b, maintenance()
 	default:
 		return b, refused(fmt.Sprintf("img=%s is no slot: GRUB's default was not asked for this boot, so there is nothing to confirm", img), "")
 	}
 	return b, nil
 }
 
-var errMaintenance = refused("this is the maintenance system: there is nothing to confirm", slotHint)
+func maintenance() error {
+	return refused("this is the maintenance system: there is nothing to confirm", slotHint)
+}
 
 const slotHint = "say what was booted: --slot active"
 
@@ -103,32 +109,34 @@ func lastValue(line, name string) string {
 	return value
 }
 
-// withMenu finds the group in the menu. The entry that GRUB named leads to it; a slot that was
-// booted in another way, as by kexec, has its first group.
-func (b booted) withMenu(menu grub.Menu, told bool) (grubdefault.Request, error) {
+// first is the entry that confirms: the first of the group that was booted. The entry that GRUB named
+// leads to it; a slot that was booted in another way, as by kexec, has its first group.
+func (b booted) first(menu grub.Menu, told bool) (grub.Entry, error) {
 	e, known := grub.Entry{}, false
 	if b.entry != "" {
 		e, known = menu.Find(b.entry)
 	}
+	refuse := func(format string, args ...any) (grub.Entry, error) {
+		return grub.Entry{}, refused(fmt.Sprintf(format, args...), slotHint)
+	}
 	switch {
 	case b.slot == "" && b.entry == "":
-		return grubdefault.Request{}, refused("the kernel's command line has neither img= nor GRUB_ENTRY=", slotHint)
+		return refuse("the kernel's command line has neither img= nor GRUB_ENTRY=")
 	case b.slot == "" && !known:
-		return grubdefault.Request{}, refused(fmt.Sprintf("GRUB_ENTRY=%s is no entry of %s", b.entry, menu.Path), slotHint)
+		return refuse("GRUB_ENTRY=%s is no entry of %s", b.entry, menu.Path)
 	case b.slot == "" && e.Slot == "maintenance":
-		return grubdefault.Request{}, errMaintenance
+		return grub.Entry{}, maintenance()
 	case b.slot == "" && e.Slot == "":
-		return grubdefault.Request{}, refused(fmt.Sprintf("GRUB_ENTRY=%s, %s, boots no slot", b.entry, e.Title), slotHint)
-	case b.slot == "" || e.Slot == b.slot:
-		return grubdefault.Request{Entry: menu.Group(e)[0].Key}, nil
+		return refuse("GRUB_ENTRY=%s, %s, boots no slot", b.entry, e.Title)
+	case b.slot == "" || b.slot == e.Slot:
+		return menu.Group(e)[0], nil
 	case e.Slot != "" && !told:
-		return grubdefault.Request{}, refused(fmt.Sprintf("img=%s, but GRUB_ENTRY=%s boots %s by %s", b.slot, b.entry, e.Slot, menu.Path), slotHint)
+		return refuse("img=%s, but GRUB_ENTRY=%s boots %s by %s", b.slot, b.entry, e.Slot, menu.Path)
 	}
-	first, ok := menu.First(b.slot)
-	if !ok {
-		return grubdefault.Request{}, refused(fmt.Sprintf("no entry of %s boots %s", menu.Path, b.slot), "")
+	if first, ok := menu.First(b.slot); ok {
+		return first, nil
 	}
-	return grubdefault.Request{Entry: first.Key}, nil
+	return grub.Entry{}, refused(fmt.Sprintf("no entry of %s boots %s", menu.Path, b.slot), "")
 }
 
 // withoutMenu goes by the numbers alone, as Formilux' grub-mbr-default did: every group has the same

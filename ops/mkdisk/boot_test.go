@@ -71,11 +71,11 @@ func (m machine) booted(name string) string {
 // savedDefault reads the disk that the machine runs from, as nobody else writes on it now.
 func (m machine) savedDefault() string {
 	m.t.Helper()
-	d, err := grub.ReadDefault(os.DirFS(dump(m.t, m.plan.request, m.plan.layout.boot)))
+	_, saved, err := grub.Read(os.DirFS(dump(m.t, m.plan.request, m.plan.layout.boot)))
 	if err != nil {
 		m.t.Fatal(err)
 	}
-	return d.Entry
+	return saved.Entry()
 }
 
 // loading waits until GRUB has saved the next default and begins to load from the n-th partition.

@@ -53,7 +53,8 @@ func (l Loader) check() error {
 func (p *Plan) loaderFiles() (map[string][]byte, error) {
 	entry, _ := firstEntry(p.request.Default)
 	if p.request.Loader == GRUBLegacy {
-		return map[string][]byte{"menu.lst": p.menu.legacy(), "default": grub.NewDefaultFile(entry).Encode()}, nil
+		saved, err := grub.NewDefaultFile(entry).Encode()
+		return map[string][]byte{"menu.lst": p.menu.legacy(), "default": saved}, err
 	}
 	env, err := grub.Env{Lines: []grub.EnvLine{{Name: "saved_entry", Value: fmt.Sprint(entry)}}}.Encode()
 	if err != nil {

@@ -169,7 +169,8 @@ func checkTable(t *testing.T, r Request, p *Plan) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	list, err := disk.ReadTable(f, r.Size|DefaultSize)
+	table, err := disk.ReadTable(f, r.Size|DefaultSize, 0)
+	list := table.Partitions
 	want := []disk.Partition{
 		{Number: 1, Start: p.layout.boot.start, Size: p.layout.boot.size}, {Number: 2, Start: p.layout.flash.start, Size: p.layout.flash.size},
 	}
@@ -207,8 +208,8 @@ func checkContent(t *testing.T, r Request, p *Plan) {
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Errorf("sha256sum: %v\n%s", err, out)
 	}
-	if got, err := grub.ReadDefault(os.DirFS(boot)); err != nil || got.Entry != "0" {
-		t.Errorf("ReadDefault = %+v, %v, want entry 0", got, err)
+	if _, got, err := grub.Read(os.DirFS(boot)); err != nil || got.Entry() != "0" {
+		t.Errorf("Read = %+v, %v, want entry 0", got, err)
 	}
 	m, err := grub.ReadMenu(os.DirFS(boot))
 	if err != nil || len(m.Entries) != len(p.menu.entries) {

@@ -2,13 +2,11 @@ package status
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"path"
 	"strings"
 
-	"holdfast/flash"
 	"holdfast/flash/blockmap"
 	"holdfast/flash/grub"
 )
@@ -19,15 +17,12 @@ type Boot struct {
 	Saved  grub.Saved
 	Menu   grub.Menu
 	Blocks blockmap.Place // of the saved default on its partition, or of Stage2 on its disk; zero when not known
-	Entry  grub.Entry     // that GRUB takes at the next start; its Key is "" when the menu has no such entry
+	Entry  grub.Entry     // that GRUB takes at the next start; zero when that is not known
 	Next   []grub.Entry   // the next boot, then, then
 }
 
 // stage2 is where the disk holds that form of the saved default.
 var stage2 = blockmap.Place{Sector: 2, Count: 1}
-
-// maxSaved bounds what is read of a saved default, in bytes: grubenv, the largest, has 1024.
-const maxSaved = 64 << 10
 
 // Default is the slot that boots next: active, backup, factory or maintenance, and "" when that is
 // not known.
@@ -57,34 +52,36 @@ func (r *Report) readBoot() {
 	if b.Blocks, err = g.blocks(b.Place); err != nil {
 		r.problem("boot default: %s: %v", b.Place.Path, err)
 	}
-	b.Menu, err = grub.ReadMenu(g.FS)
+	b.Menu, err = b.Place.Menu(g.FS)
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && b.Place.Form == grub.Stage2:
-		return // Formilux: the menu may be within the loader
+		// Formilux: the menu may be within the loader.
 	case err != nil:
 		r.problem("boot default: %v", err)
-		return
+	default:
+		r.followBoot()
 	}
-	r.followBoot()
 }
 
 // followBoot finds what the saved default means in the menu.
 func (r *Report) followBoot() {
 	b := r.Boot
 	name := grub.Boots(b.Saved)
-	if !b.Menu.Saved {
+	_, named := b.Menu.Find(name)
+	var known bool
+	b.Entry, known = b.Menu.Boots(b.Saved)
+	switch {
+	case !b.Menu.Saved:
 		r.problem("boot default: %s does not heed what is saved", b.Menu.Path)
-		name = b.Menu.Default
-	} else if name == "" {
-		name = b.Menu.Default
-	}
-	b.Next = b.Menu.Chain(b.Saved, r.loads)
-	var ok bool
-	if b.Entry, ok = b.Menu.Find(name); !ok {
+	case name != "" && !named:
 		r.problem("boot default: %s has no entry %q", b.Menu.Path, name)
-	} else if !r.loads(b.Entry) {
+	case !known:
+		r.problem("boot default: which entry of %s boots is not known", b.Menu.Path)
+	}
+	if known && !r.loads(b.Entry) {
 		r.problem("boot default: entry %s, %s: its kernel cannot be loaded", b.Entry.Key, b.Entry.Title)
 	}
+	b.Next = b.Menu.Chain(b.Saved, r.loads)
 }
 
 // loads reports whether GRUB can load an entry, as far as one can tell: a slot by its image, another
@@ -100,7 +97,7 @@ func (r *Report) loads(e grub.Entry) bool {
 	return err == nil && info.Mode().IsRegular() && info.Size() > 0
 }
 
-// readSaved finds, reads and decodes the saved default.
+// readSaved finds and reads the saved default.
 func (p Place) readSaved() (*Boot, error) {
 	var disk io.ReaderAt
 	if p.Volume != nil {
@@ -110,30 +107,11 @@ func (p Place) readSaved() (*Boot, error) {
 	if err != nil {
 		return nil, err
 	}
-	data, err := p.read(place, disk)
-	if err != nil {
-		return nil, fmt.Errorf("read %v: %w", place.Form, err)
-	}
-	saved, err := place.Form.Decode(data)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", place.Path, err)
-	}
-	return &Boot{Place: place, Saved: saved}, nil
-}
-
-// read gives the bytes of a saved default.
-func (p Place) read(place grub.Place, disk io.ReaderAt) ([]byte, error) {
-	if place.Form == grub.Stage2 {
-		b := make([]byte, blockmap.Sector)
-		_, err := disk.ReadAt(b, stage2.Sector*blockmap.Sector)
-		return b, err
-	}
-	f, err := flash.OpenRegular(p.FS, place.Path)
+	saved, err := place.Read(p.FS, disk)
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
-	return io.ReadAll(io.LimitReader(f, maxSaved))
+	return &Boot{Place: place, Saved: saved}, nil
 }
 
 // blocks says where a saved default lies, zero where there is no disk below the files.
@@ -141,7 +119,7 @@ func (p Place) blocks(place grub.Place) (blockmap.Place, error) {
 	switch {
 	case place.Form == grub.Stage2:
 		return stage2, nil
-	case p.Volume == nil:
+	case p.Volume == nil || p.Volume.Disk == "":
 		return blockmap.Place{}, nil
 	}
 	m, err := p.Volume.Map(place.Path)

@@ -73,7 +73,10 @@ func readConfig(fsys fs.FS, name string, m *meter) (int, error) {
 	defer f.Close()
 	m.Reader = f
 	packed := bufio.NewReader(m)
-	if isTar(packed) { // packed by nothing
+	if _, err := packed.Peek(1); err == io.EOF {
+		return 0, errEmpty
+	}
+	if isTar(packed) { // and not compressed
 		return countMembers(packed)
 	}
 	z, err := compress.NewReader(packed)
@@ -87,11 +90,15 @@ func readConfig(fsys fs.FS, name string, m *meter) (int, error) {
 	return countMembers(z)
 }
 
-var errNoArchive = errors.New("neither a tar nor a cpio archive")
+var (
+	errEmpty     = errors.New("empty")
+	errNoArchive = errors.New("neither a tar nor a cpio archive")
+	errCutOff    = errors.New("cut off")
+)
 
 // countMembers reads an archive to the end of its stream: a compression has its checksum there.
 func countMembers(r io.Reader) (files int, err error) {
-	limited := &io.LimitedReader{R: r, N: maxConfig}
+	limited := &io.LimitedReader{R: r, N: maxConfig + 1}
 	unpacked := bufio.NewReader(limited)
 	switch {
 	case isTar(unpacked):
@@ -100,15 +107,21 @@ func countMembers(r io.Reader) (files int, err error) {
 		files, err = countCpio(unpacked)
 	default:
 		_, err = unpacked.Peek(1)
-		if err == nil {
+		switch err {
+		case nil:
 			err = errNoArchive
+		case io.EOF:
+			err = errEmpty
 		}
 	}
 	if err == nil {
 		_, err = io.Copy(io.Discard, unpacked)
 	}
-	if err != nil && limited.N == 0 {
+	switch {
+	case limited.N == 0:
 		err = fmt.Errorf("holds more than %d MiB", maxConfig>>20)
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		err = errCutOff
 	}
 	return files, err
 }
@@ -131,7 +144,7 @@ func countTar(r io.Reader) (int, error) {
 	for files := 0; ; files++ {
 		_, err := archive.Next()
 		if err == io.EOF && w.ended {
-			return 0, errors.New("cut off: the end mark is missing") // which archive/tar can do without
+			return 0, errCutOff // before the end mark, which archive/tar can do without
 		}
 		if err == io.EOF {
 			return files, nil

@@ -77,7 +77,7 @@ func Read(t Target) (*Report, error) {
 	return r, nil
 }
 
-// readUnclean tells of what may be read differently by the kernel and by GRUB.
+// readUnclean tells of what the kernel and GRUB may read differently.
 func (r *Report) readUnclean() {
 	volumes := []*volume.Volume{r.Target.Volume}
 	if g := r.Target.GRUB.Volume; g != r.Target.Volume {
@@ -87,8 +87,10 @@ func (r *Report) readUnclean() {
 		if v == nil {
 			continue
 		}
-		if why := v.Unclean(); why != "" {
-			r.problem("%s: %s", v.Name, why)
+		for _, why := range []string{v.Notice, v.Unclean()} {
+			if why != "" {
+				r.problem("%s: %s", v.Name, why)
+			}
 		}
 	}
 }

@@ -5,6 +5,7 @@
 package stage
 
 import (
+	"holdfast/flash/volume"
 	"holdfast/ops/status"
 )
 
@@ -72,7 +73,7 @@ func (i Info) Target() (status.Target, bool) {
 		return status.Target{}, false
 	}
 	return status.Target{
-		FS:     Directory(i.Flash.Dir),
+		FS:     volume.Directory(i.Flash.Dir),
 		Name:   i.Flash.Device,
 		Type:   i.Flash.Type,
 		Access: i.Flash.Access,

@@ -1,0 +1,195 @@
+package ext
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+)
+
+// maxNames bounds the memory of a listing.
+const maxNames = 1 << 17
+
+// name is an entry of a directory (struct ext4_dir_entry_2 in fs/ext4/ext4.h).
+type name struct {
+	text  string
+	inode uint32
+	kind  uint16 // as in an inode's mode; 0 when the directory does not say
+}
+
+// kinds are the types that a directory tells of, by number.
+var kinds = [...]uint16{0, typeRegular, typeDir, typeChar, typeBlock, typeFIFO, typeSocket, typeLink}
+
+const (
+	entryHead   = 8
+	tailSize    = 12   // of the pretended entry at a block's end that holds its checksum
+	tailKind    = 0xde // its type
+	maxNameSize = 255
+)
+
+// names calls yield for the names in a directory, . and .. left out, until it is false. It goes through
+// the blocks one by one: the index that large directories have is in blocks, or parts of blocks, that
+// look as if they held no names.
+func (f *FS) names(in *inode, yield func(name) bool) error {
+	switch {
+	case !in.isDir():
+		return errors.New("not a directory")
+	case in.encoded() != 0:
+		return fmt.Errorf("inode %d: its names are %v", in.number, in.encoded())
+	case f.isInline(in):
+		return f.inlineNames(in, yield)
+	}
+	size := f.super.blockSize()
+	blocks := uint64(in.size / size)
+	var failed error
+	err := f.runs(in, blocks, func(r run) bool {
+		if r.physical == 0 {
+			return true // the kernel skips it as well
+		}
+		for i := range min(r.count, blocks-r.logical) {
+			b, err := f.block(r.physical+i, in.number, func(b []byte) error { return f.checkDirBlock(in, b) })
+			if err != nil {
+				failed = fmt.Errorf("directory, inode %d, block %d: %w", in.number, r.logical+i, err)
+				return false
+			}
+			more, err := f.blockNames(b, yield)
+			if err != nil {
+				failed = fmt.Errorf("directory, inode %d, block %d: %w", in.number, r.logical+i, err)
+			}
+			if !more {
+				return false
+			}
+		}
+		return true
+	})
+	if failed != nil {
+		return failed
+	}
+	return err
+}
+
+// inlineNames goes through the names of a directory that is in its inode: the number of the parent's
+// inode, entries where the block pointers would be, and entries in the attribute.
+func (f *FS) inlineNames(in *inode, yield func(name) bool) error {
+	b, err := f.inline(in)
+	if err != nil {
+		return err
+	}
+	b = b[:min(int64(len(b)), max(in.size, 0))]
+	const parent, first = 4, 60
+	for _, part := range [][]byte{b[min(parent, len(b)):min(first, len(b))], b[min(first, len(b)):]} {
+		more, err := f.blockNames(part, yield)
+		if err != nil {
+			return fmt.Errorf("directory, inode %d: %w", in.number, err)
+		}
+		if !more {
+			break
+		}
+	}
+	return nil
+}
+
+// blockNames goes through the names in a block. It says whether yield wants more.
+func (f *FS) blockNames(b []byte, yield func(name) bool) (bool, error) {
+	for len(b) > 0 {
+		n, length, err := f.decodeName(b)
+		if err != nil {
+			return false, err
+		}
+		if n.inode != 0 && n.text != "." && n.text != ".." {
+			if err := f.checkName(n); err != nil {
+				return false, err
+			}
+			if !yield(n) {
+				return false, nil
+			}
+		}
+		b = b[length:]
+	}
+	return true, nil
+}
+
+// decodeName reads the entry at the begin of b, and its length.
+func (f *FS) decodeName(b []byte) (name, int, error) {
+	if len(b) < entryHead {
+		return name{}, 0, fmt.Errorf("an entry of %d bytes", len(b))
+	}
+	length := int(le.Uint16(b[4:]))
+	if f.super.blockSize() == 1<<16 && (length == 0 || length == 1<<16-1) {
+		length = 1 << 16 // ext4_rec_len_from_disk
+	}
+	size := int(b[6])
+	if f.super.incompat&incompatFileType == 0 {
+		size = int(le.Uint16(b[6:]))
+	}
+	n := name{inode: le.Uint32(b)}
+	if length < entryHead || length%4 != 0 || length > len(b) || n.inode != 0 && entryHead+size > length {
+		return name{}, 0, fmt.Errorf("an entry of %d bytes with a name of %d", length, size)
+	}
+	if n.inode != 0 {
+		n.text = string(b[entryHead : entryHead+size])
+	}
+	if f.super.incompat&incompatFileType != 0 && int(b[7]) < len(kinds) {
+		n.kind = kinds[b[7]]
+	}
+	return n, length, nil
+}
+
+// checkName says why an entry cannot be that of a file.
+func (f *FS) checkName(n name) error {
+	switch {
+	case n.text == "" || len(n.text) > maxNameSize || strings.ContainsAny(n.text, "/\x00"):
+		return fmt.Errorf("%q is no name", n.text)
+	case n.inode < f.super.firstInode || n.inode > f.super.inodes:
+		return fmt.Errorf("%q has inode %d, which is no file's", n.text, n.inode)
+	}
+	return nil
+}
+
+// checkDirBlock checks the checksum that a block of names ends with (ext4_dirblock_csum in
+// fs/ext4/namei.c). Blocks of the index have another one, which is not looked at.
+func (f *FS) checkDirBlock(in *inode, b []byte) error {
+	tail := b[len(b)-tailSize:]
+	if f.super.roCompat&roMetadataCsum == 0 ||
+		le.Uint32(tail) != 0 || le.Uint16(tail[4:]) != tailSize || tail[6] != 0 || tail[7] != tailKind {
+		return nil
+	}
+	if crc32c(in.checksums, b[:len(b)-tailSize]) != le.Uint32(tail[8:]) {
+		return errors.New("its checksum is wrong")
+	}
+	return nil
+}
+
+// lookup finds a name in a directory.
+func (f *FS) lookup(dir *inode, text string) (*inode, error) {
+	var found name
+	err := f.names(dir, func(n name) bool {
+		if n.text == text {
+			found = n
+		}
+		return found.inode == 0
+	})
+	if err != nil {
+		return nil, err
+	}
+	if found.inode == 0 {
+		return nil, fs.ErrNotExist
+	}
+	return f.inode(found.inode)
+}
+
+// list is the names in a directory as they lie there.
+func (f *FS) list(in *inode) ([]name, error) {
+	var all []name
+	err := f.names(in, func(n name) bool {
+		all = append(all, n)
+		return len(all) <= maxNames
+	})
+	if err == nil && len(all) > maxNames {
+		err = fmt.Errorf("directory, inode %d: more than %d names", in.number, maxNames)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return all, nil
+}

@@ -1,0 +1,354 @@
+package grub
+
+import (
+	"errors"
+	"io/fs"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// config runs a grub.cfg as GRUB 2 would, as far as it can be known without the machine: variables
+// that GRUB sets by itself have unknown values, conditions on them go both ways, and what differs
+// between the two is unknown in turn.
+type config struct {
+	env       Env   // what load_env loads
+	beside    fs.FS // the folder of grub.cfg
+	menu      Menu
+	variables map[string]value
+	exported  map[string]bool
+	functions map[string][]statement
+	level     level
+	entry     *Entry // the one whose commands run; nil outside
+	last      string // the command that ran last
+	unsure    int    // how many conditions that are not known are around
+	depth     int    // of calls
+	steps     int
+}
+
+// value of a variable. One that is not set is known, and "".
+type value struct {
+	text  string
+	known bool
+}
+
+// level is a menu or submenu that is being filled.
+type level struct {
+	under   string   // in front of its entries' keys: "1>"
+	parents []string // names of the submenus around
+	count   int
+	unsure  bool // how many entries there are is not known
+}
+
+// Values that no menu contains stand for what is saved.
+const (
+	mark      = "\x00"
+	markSaved = mark + "saved" + mark
+	markOnce  = mark + "once" + mark
+)
+
+// maxSteps and maxCalls bound how long a script runs.
+const (
+	maxSteps = 1 << 20
+	maxCalls = 30
+)
+
+var errTooLong = errors.New("runs for too long")
+
+// parseConfig reads GRUB 2's menu by running it three times: with a default saved, with one for the
+// next boot alone besides, and with none. What becomes of the variable default tells whether the menu
+// heeds them.
+func parseConfig(text string, beside fs.FS) (Menu, error) {
+	script, err := parseScript(text)
+	if err != nil {
+		return Menu{}, err
+	}
+	run := func(vars ...EnvLine) (*config, error) {
+		c := &config{
+			env: Env{Lines: vars}, beside: beside, menu: Menu{loader: grub2},
+			variables: map[string]value{"menuentry_id_option": {"--id", true}, "feature_menuentry_id": {"y", true}},
+			exported:  map[string]bool{"menuentry_id_option": true, "feature_menuentry_id": true},
+			functions: map[string][]statement{},
+		}
+		for _, name := range []string{"default", "fallback", "saved_entry", "next_entry", "prev_saved_entry", "boot_once", "chosen"} {
+			c.variables[name] = value{"", true}
+		}
+		return c, c.run(script)
+	}
+	saved, err := run(EnvLine{"saved_entry", markSaved})
+	if err != nil {
+		return Menu{}, err
+	}
+	once, err := run(EnvLine{"saved_entry", markSaved}, EnvLine{"next_entry", markOnce})
+	if err != nil {
+		return Menu{}, err
+	}
+	unset, err := run()
+	if err != nil {
+		return Menu{}, err
+	}
+	return join(saved, once, unset), nil
+}
+
+// join makes one menu of the three runs.
+func join(saved, once, unset *config) Menu {
+	m := saved.menu
+	m.Saved = saved.variables["default"] == value{markSaved, true}
+	m.once = once.variables["default"] == value{markOnce, true}
+	always := unset.variables["default"]
+	m.Default = always.text
+	switch {
+	case !m.Saved && saved.variables["default"] != always, !always.known,
+		!m.once && once.variables["default"] != saved.variables["default"]:
+		m.doubt = true
+		m.Default = ""
+	case m.Default == "":
+		m.Default = "0"
+	}
+	if fallback := saved.variables["fallback"]; fallback.known && !strings.Contains(fallback.text, mark) {
+		m.Fallback = numbers(fallback.text)
+	}
+	m.doubt = m.doubt || once.menu.doubt || unset.menu.doubt || len(once.menu.Entries) != len(m.Entries)
+	for i := range m.Entries {
+		if i >= len(once.menu.Entries) {
+			break
+		}
+		e, other := &m.Entries[i], once.menu.Entries[i]
+		e.ways.onceSaves = other.Saves == e.Saves
+		e.ways.savesDoubt = e.ways.savesDoubt || other.ways.savesDoubt || other.Saves != e.Saves && other.Saves != ""
+	}
+	return m
+}
+
+// numbers reads a list of fallback entries as far as they are numbers: GRUBs differ on names there.
+func numbers(list string) []string {
+	words := strings.Fields(list)
+	if i := slices.IndexFunc(words, func(w string) bool { return !onlyDigits(w) }); i >= 0 {
+		words = words[:i]
+	}
+	return words
+}
+
+func (c *config) run(list []statement) error {
+	for _, s := range list {
+		if c.steps++; c.steps > maxSteps {
+			return errTooLong
+		}
+		var err error
+		switch s.kind {
+		case conditional:
+			err = c.conditional(s.branches)
+		case loop:
+			err = c.either(s.block, nil)
+		case function:
+			c.define(s)
+		default:
+			err = c.command(s)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// conditional runs the branch that is taken, or those that may be.
+func (c *config) conditional(branches []branch) error {
+	if len(branches) == 0 {
+		c.last = ""
+		return nil
+	}
+	first, rest := branches[0], branches[1:]
+	if first.condition == nil { // else
+		return c.run(first.body)
+	}
+	truth, err := c.holds(first.condition)
+	switch {
+	case err != nil:
+		return err
+	case truth == yes:
+		return c.run(first.body)
+	case truth == no:
+		return c.conditional(rest)
+	}
+	return c.either(first.body, rest)
+}
+
+// either runs the one and the other, of which GRUB will run one, and keeps what they agree on.
+func (c *config) either(body []statement, others []branch) error {
+	c.unsure++
+	defer func() { c.unsure-- }()
+	c.steps += 2 * len(c.variables)
+	before := maps.Clone(c.variables)
+	if err := c.run(body); err != nil {
+		return err
+	}
+	one := c.variables
+	c.variables = before
+	if err := c.conditional(others); err != nil {
+		return err
+	}
+	c.last = ""
+	for name := range one {
+		if _, ok := c.variables[name]; !ok {
+			c.variables[name] = value{} // before, it was whatever GRUB has it
+		}
+	}
+	for name, v := range c.variables {
+		if one[name] != v {
+			c.variables[name] = value{}
+		}
+	}
+	return nil
+}
+
+// define makes a function. One that may be another is called as a command that is not understood.
+func (c *config) define(s statement) {
+	name := s.words[0].written()
+	c.functions[name] = s.block
+	if c.unsure > 0 {
+		delete(c.functions, name)
+		c.unknown(s.line)
+	}
+}
+
+// unknown keeps a line that is not understood.
+func (c *config) unknown(line string) {
+	if !slices.Contains(c.menu.Unknown, line) {
+		c.menu.Unknown = append(c.menu.Unknown, line)
+	}
+}
+
+// doubt says that a line that is not understood may decide what is booted, or saved.
+func (c *config) doubt(line string) {
+	c.unknown(line)
+	if c.entry != nil {
+		c.entry.ways.savesDoubt = true
+		return
+	}
+	c.menu.doubt = true
+	c.level.unsure = true
+}
+
+// expand gives the words of a command as it gets them; those with unknown variables have them as
+// they are written.
+func (c *config) expand(words []word) []value {
+	var values []value
+	for _, w := range words {
+		v := value{known: true}
+		quoted := len(w) == 0
+		for _, p := range w {
+			text, known := p.text, true
+			if p.variable {
+				var of value
+				of, known = c.variables[p.text], false
+				if text = "$" + p.text; of.known {
+					text, known = of.text, true
+				}
+			}
+			v.text += text
+			v.known = v.known && known
+			quoted = quoted || p.quoted || !p.variable
+		}
+		switch {
+		case v.known && v.text == "" && !quoted: // an unset variable alone is no word
+		case v.known && len(w) == 1 && w[0].variable && !w[0].quoted:
+			for _, text := range strings.Fields(v.text) {
+				values = append(values, value{text, true})
+			}
+		default:
+			values = append(values, v)
+		}
+	}
+	return values
+}
+
+func texts(values []value) []string {
+	var list []string
+	for _, v := range values {
+		list = append(list, v.text)
+	}
+	return list
+}
+
+// add makes an entry or a submenu of the command and its block.
+func (c *config) add(s statement, args []value) error {
+	if s.block == nil || c.entry != nil {
+		c.doubt(s.line)
+		return nil
+	}
+	e := Entry{parents: c.level.parents, Submenu: args[0].text == "submenu"}
+	c.name(&e, args[1:], s.line)
+	if c.unsure > 0 {
+		c.doubt(s.line)
+	}
+	if !c.level.unsure {
+		e.Key = c.level.under + strconv.Itoa(c.level.count)
+	}
+	c.level.count++
+	c.menu.Entries = append(c.menu.Entries, e)
+	at := len(c.menu.Entries) - 1
+	if e.Submenu {
+		return c.submenu(e, s.block)
+	}
+	return c.body(&c.menu.Entries[at], s)
+}
+
+// name reads the title and the options.
+func (c *config) name(e *Entry, args []value, line string) {
+	titled := false
+	take := func(to *string, v value) {
+		*to = v.text
+		if !v.known || strings.Contains(v.text, mark) {
+			c.doubt(line)
+		}
+	}
+	for i := 0; i < len(args); i++ {
+		arg := args[i].text
+		switch option, of, _ := strings.Cut(arg, "="); {
+		case option == "--id" && of != "":
+			take(&e.ID, value{of, args[i].known})
+		case arg == "--id" && i+1 < len(args):
+			i++
+			take(&e.ID, args[i])
+		case arg == "--class" || arg == "--users" || arg == "--hotkey":
+			i++
+		case strings.HasPrefix(arg, "--"):
+		case !titled:
+			titled = true
+			take(&e.Title, args[i])
+		}
+	}
+}
+
+// submenu reads the menu in the entry. Only exported variables are seen there.
+func (c *config) submenu(e Entry, block []statement) error {
+	if len(c.level.parents) >= maxCalls {
+		return errTooLong
+	}
+	around, outside := c.level, c.variables
+	defer func() { c.level, c.variables = around, outside }()
+	c.steps += len(outside)
+	c.variables = map[string]value{}
+	for name, v := range outside {
+		c.variables[name] = value{"", true}
+		if c.exported[name] {
+			c.variables[name] = v
+		}
+	}
+	c.level = level{under: e.Key + ">", parents: append(slices.Clone(e.parents), escapeName(e.lastName())), unsure: e.Key == ""}
+	return c.run(block)
+}
+
+// body runs an entry's commands.
+func (c *config) body(e *Entry, s statement) error {
+	unsure, outside, functions := c.unsure, c.variables, maps.Clone(c.functions)
+	c.steps += len(outside) + len(functions)
+	c.unsure, c.entry, c.variables = 0, e, maps.Clone(outside)
+	c.variables["chosen"] = value{e.name(), true}
+	defer func() { c.unsure, c.entry, c.variables, c.functions = unsure, nil, outside, functions }()
+	err := c.run(s.block)
+	e.ways.stays = !loads(c.last)
+	return err
+}
