@@ -25,7 +25,11 @@ func (a *app) target() (status.Target, error) {
 	}
 	v, word, err := a.openFlash()
 	if err != nil {
-		return status.Target{}, noVolume(err, "--flash")
+		e := noVolume(err, "--flash")
+		if a.flash == "" {
+			e.Kind = ops.NoFlash // whatever else the machine's disks hold
+		}
+		return status.Target{}, e
 	}
 	a.remark(v.Notice)
 	t := status.Target{FS: v.FS(), Volume: v, Name: v.Name, Type: v.Type, Access: access(v), Word: cmp.Or(word, v.Word())}
@@ -86,7 +90,7 @@ func (a *app) remark(text string) {
 
 // noVolume is the error for a volume that cannot be opened. What is there and can be read, but makes
 // no sense, is invalid; all else is not found.
-func noVolume(err error, flag string) error {
+func noVolume(err error, flag string) *ops.Error {
 	e := &ops.Error{Kind: ops.Invalid, Err: err, Hint: "name a directory where it is mounted, a device or an image file by " + flag}
 	var a *volume.Ambiguous
 	var refused syscall.Errno
