@@ -25,6 +25,42 @@ var demoImages = []demoImage{
 	{"1.3.125", "1.3.125", "6.1.0-57-appliance", "quiet # the bench build of tonight\n", true},
 }
 
+// demoMenu is what disk create writes for such a flash, without what is about terminals.
+const demoMenu = `default saved
+timeout 2
+fallback 2 4
+
+title Active image
+savedefault 1
+root (hd0,1)
+kernel /system/active/kernel.img quiet acpi=off flash=sda2 img=active GRUB_ENTRY=0
+initrd /system/active/initrd.img
+
+title Active image (retry)
+savedefault 2
+root (hd0,1)
+kernel /system/active/kernel.img quiet acpi=off flash=sda2 img=active GRUB_ENTRY=1
+initrd /system/active/initrd.img
+
+title Backup image
+savedefault 3
+root (hd0,1)
+kernel /system/backup/kernel.img quiet flash=sda2 img=backup GRUB_ENTRY=2
+initrd /system/backup/initrd.img
+
+title Backup image (retry)
+savedefault 4
+root (hd0,1)
+kernel /system/backup/kernel.img quiet flash=sda2 img=backup GRUB_ENTRY=3
+initrd /system/backup/initrd.img
+
+title Maintenance console
+savedefault 4
+root (hd0,0)
+kernel /firmware/kernel.img console=tty0 console=ttyS0,115200 flash=sda2
+initrd /firmware/initrd.img
+`
+
 // demoTarget is a flash made up in memory: three good images and a staged one that lost some bytes
 // on its way, to look at the console without an appliance.
 func demoTarget() status.Target {
@@ -32,11 +68,17 @@ func demoTarget() status.Target {
 		"cfg/system.arg": {Data: []byte("console=ttyS0,115200\n")},
 		"cfg/config.cur": {Data: []byte("demonstration")},
 		"cfg/config.fac": {Data: []byte("demonstration")},
+
+		"boot/grub/menu.lst":  {Data: []byte(demoMenu)},
+		"boot/grub/default":   {Data: []byte("0\n#\n#\n#\n#\n#\n")},
+		"firmware/kernel.img": {Data: kexectest.Kernel("6.1.0-56-maintenance")},
+		"firmware/initrd.img": {Data: []byte("demonstration")},
 	}
 	for _, i := range demoImages {
 		i.add(m)
 	}
-	return status.Target{FS: m, Name: "demonstration", Type: "in memory", Access: "ro", Default: "active", Word: "sda2"}
+	return status.Target{FS: m, Name: "demonstration", Type: "in memory", Access: "ro", Default: "active", Word: "sda2",
+		GRUB: status.Place{FS: m}}
 }
 
 func (i demoImage) add(m fstest.MapFS) {

@@ -10,24 +10,32 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"holdfast/cmd/holdfast/stage"
 	"holdfast/ops"
 )
 
 // app is what the commands share: the global flags and where to print.
 type app struct {
 	flash  string
+	grub   string
+	json   bool
 	dryRun bool
 	yes    bool
 
-	in      io.Reader
-	out     io.Writer
-	err     io.Writer
-	started bool // a command's own code has begun: what fails now is no wrong usage
+	in          io.Reader
+	out         io.Writer
+	err         io.Writer
+	commandLine func() string // of the running kernel
+	started     bool          // a command's own code has begun: what fails now is no wrong usage
 }
 
 // run is the whole program but for PID 1: it parses, runs and gives the exit code.
 func run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) int {
-	a := &app{in: in, out: out, err: errs}
+	a := &app{in: in, out: out, err: errs, commandLine: stage.CommandLine}
+	return a.run(ctx, args)
+}
+
+func (a *app) run(ctx context.Context, args []string) int {
 	root := a.root()
 	root.SetArgs(args)
 	cmd, err := root.ExecuteContextC(ctx)
@@ -38,7 +46,7 @@ func run(ctx context.Context, args []string, in io.Reader, out, errs io.Writer) 
 		err = &ops.Error{Kind: ops.Usage, Err: err, Hint: cmd.CommandPath() + " --help"}
 	}
 	_, op, _ := strings.Cut(cmd.CommandPath(), " ")
-	return report(errs, op, err)
+	return report(a.err, op, err)
 }
 
 // report prints an error as DESIGN.md has it, and gives its exit code.
@@ -79,6 +87,9 @@ func (a *app) root() *cobra.Command {
 			if err := cmd.ValidateRequiredFlags(); err != nil {
 				return err
 			}
+			if a.json && cmd.Annotations["json"] == "" {
+				return errors.New("there is no --json: it prints text for people")
+			}
 			a.started = true
 			return nil
 		},
@@ -88,11 +99,16 @@ func (a *app) root() *cobra.Command {
 	root.SetErr(a.err)
 	root.CompletionOptions.DisableDefaultCmd = true
 	flags := root.PersistentFlags()
-	flags.StringVar(&a.flash, "flash", "", "the flash: a directory where it is mounted")
+	flags.StringVar(&a.flash, "flash", "", "the flash: a directory, a device, or an image file, FILE:N for its partition N")
+	flags.StringVar(&a.grub, "grub", "", "GRUB's files, where they are not on the flash or its disk: as --flash")
+	flags.BoolVar(&a.json, "json", false, "print JSON for scripts")
 	flags.BoolVar(&a.dryRun, "dry-run", false, "show the plan and change nothing")
 	flags.BoolVar(&a.yes, "yes", false, "do not ask")
 	root.AddCommand(
 		a.consoleCommand(),
+		a.statusCommand(),
+		a.defaultCommand(),
+		a.confirmCommand(),
 		a.bootCommand(),
 		a.imageCommand(),
 		a.initramfsCommand(),
@@ -101,6 +117,9 @@ func (a *app) root() *cobra.Command {
 	)
 	return root
 }
+
+// printsJSON marks a command that heeds --json.
+var printsJSON = map[string]string{"json": "yes"}
 
 // isTerminal reports whether f is a terminal, as far as asking a question on it goes.
 func isTerminal(f any) bool {

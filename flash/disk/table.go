@@ -1,98 +1,147 @@
 package disk
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-
-	"github.com/diskfs/go-diskfs/partition/gpt"
-	"github.com/diskfs/go-diskfs/partition/mbr"
 )
 
 // Partition is one partition of a disk.
 type Partition struct {
-	Number int   // from 1, as in sda1
+	Number int   // from 1, as in sda1; of a logical one from 5
 	Start  int64 // bytes from the start of the disk
 	Size   int64 // bytes
+}
+
+// Table is what a disk says of its partitions.
+type Table struct {
+	Partitions []Partition // in the table's order: primary ones, then logical ones
+	Sector     int64       // bytes of a logical sector, in which the table counts
+	Notice     string      // what is wrong with a table that can be used all the same; "" when nothing is
 }
 
 // ErrNoTable says that a disk has no partition table: it may hold a file system as a whole.
 var ErrNoTable = errors.New("no partition table")
 
-const sectorSize = 512
+// sectors are the sizes of logical sectors that disks have, in bytes.
+var sectors = []int64{512, 4096}
 
-// ReadTable reads the partition table of a disk of size bytes and sectors of 512 bytes: a GPT (UEFI
-// specification, chapter 5), or else an MBR, of which it gives the primary partitions. A partition
-// that reaches over the end of the disk is an error, as half of it would be missing.
-func ReadTable(disk io.ReaderAt, size int64) ([]Partition, error) {
-	f := file{io.NewSectionReader(disk, 0, size)}
-	if size < 2*sectorSize {
-		return nil, ErrNoTable
+// ReadTable reads the partition table of a disk of size bytes: a GPT, or else an MBR with its logical
+// partitions. sector is the size of the disk's logical sectors, in which the table counts; 0 when it
+// is not known, as of an image file: then the table's own place, and the file systems that should be
+// where it says, have to tell.
+//
+// A partition that reaches over the end of the disk is an error, as half of it would be missing.
+func ReadTable(disk io.ReaderAt, size, sector int64) (Table, error) {
+	var t Table
+	var err error
+	if sector == 0 {
+		t, err = guessTable(disk, size)
+	} else {
+		t, err = readTable(disk, size, sector)
 	}
-	if err := checkGPT(disk, size); err != nil {
-		return nil, fmt.Errorf("read partition table: %w", err)
+	if err != nil && !errors.Is(err, ErrNoTable) {
+		err = fmt.Errorf("read partition table: %w", err)
 	}
-	if table, err := gpt.Read(f, sectorSize, sectorSize); err == nil {
-		return gptPartitions(table, size)
+	return t, err
+}
+
+func readTable(disk io.ReaderAt, size, sector int64) (Table, error) {
+	d := device{r: disk, sector: sector, count: size / sector}
+	boot, err := d.bootRecord(0)
+	if errors.Is(err, errNoRecord) {
+		return Table{}, d.withoutRecord()
 	}
-	table, err := mbr.Read(f, sectorSize, sectorSize)
 	if err != nil {
-		return nil, ErrNoTable
+		return Table{}, err
 	}
-	return mbrPartitions(table, size)
+	var t Table
+	if boot.protective() {
+		t, err = d.readGPT()
+	} else {
+		t, err = d.readMBR(boot)
+	}
+	if fs, ferr := Identify(disk); err == nil && len(t.Partitions) == 0 && ferr == nil && fs.Type != "" {
+		return Table{}, ErrNoTable // a file system behind a loader's boot sector
+	}
+	t.Sector = sector
+	return t, err
 }
 
-// checkGPT refuses headers that the library would follow to where they lead: any amount of memory,
-// or entries of no length, without end. It uses the one in sector 1 and the one in the last sector.
-func checkGPT(disk io.ReaderAt, size int64) error {
-	for _, at := range []int64{sectorSize, size/sectorSize*sectorSize - sectorSize} {
-		var header [92]byte
-		if _, err := disk.ReadAt(header[:], at); err != nil && err != io.EOF {
-			return err
-		}
-		count, length := binary.LittleEndian.Uint32(header[80:]), binary.LittleEndian.Uint32(header[84:])
-		if string(header[:8]) == "EFI PART" && (count > 1024 || length != gpt.PartitionEntrySize) {
-			return fmt.Errorf("GPT with %d entries of %d bytes", count, length)
-		}
+// withoutRecord tells a disk that has lost the first sector of its GPT from one without a table. As
+// the kernel does not use such a GPT (block/partitions/efi.c), nobody else should.
+func (d device) withoutRecord() error {
+	if b, err := d.read(1); err == nil && isGPT(b) {
+		return errors.New("there is a GPT, but sector 0 does not say so")
 	}
-	return nil
+	return ErrNoTable
 }
 
-func gptPartitions(table *gpt.Table, size int64) ([]Partition, error) {
-	var list []Partition
-	for _, p := range table.Partitions {
-		if p.Start > p.End || p.End >= uint64(size/sectorSize) {
-			return nil, fmt.Errorf("read partition table: partition %d lies outside of the disk", p.Index)
+// guessTable finds out the size of the sectors too. A GPT is in sector 1, its copy in the last one.
+// An MBR counts in sectors and does not say how large they are; so it is read both ways, and that
+// with more file systems in its partitions is the right one.
+func guessTable(disk io.ReaderAt, size int64) (Table, error) {
+	var best Table
+	var first error
+	most := -1
+	for i, sector := range sectors {
+		t, err := readTable(disk, size, sector)
+		if i == 0 {
+			first = err
 		}
-		list = append(list, Partition{Number: p.Index, Start: int64(p.Start) * sectorSize, Size: int64(p.End-p.Start+1) * sectorSize})
-	}
-	return list, nil
-}
-
-func mbrPartitions(table *mbr.Table, size int64) ([]Partition, error) {
-	var list []Partition
-	for _, p := range table.Partitions {
-		switch p.Type {
-		case mbr.Empty:
+		if err != nil {
 			continue
-		case mbr.ExtendedCHS, mbr.ExtendedLBA, mbr.LinuxExtended:
-			continue // a box for other partitions, nothing to mount
-		case mbr.GPTProtective:
-			return nil, errors.New("read partition table: the disk had a GPT, which is damaged")
 		}
-		end := int64(p.Start) + int64(p.Size)
-		if p.Size == 0 || p.Start == 0 || end > size/sectorSize {
-			return nil, fmt.Errorf("read partition table: partition %d lies outside of the disk", p.Index)
+		if known := fileSystems(disk, t); known > most {
+			best, most = t, known
 		}
-		list = append(list, Partition{Number: p.Index, Start: int64(p.Start) * sectorSize, Size: int64(p.Size) * sectorSize})
 	}
-	return list, nil
+	if most < 0 {
+		return Table{}, first
+	}
+	return best, nil
 }
 
-// file shows a disk to go-diskfs as the file it wants, of which it uses the reading and seeking.
-type file struct{ *io.SectionReader }
+// fileSystems counts the partitions that begin with a file system known here.
+func fileSystems(disk io.ReaderAt, t Table) int {
+	n := 0
+	for _, p := range t.Partitions {
+		w, err := NewWindow(disk, p.Start, p.Size)
+		if err != nil {
+			continue
+		}
+		if fs, err := Identify(w); err == nil && fs.Type != "" {
+			n++
+		}
+	}
+	return n
+}
 
-func (file) Close() error               { return nil }
-func (file) Stat() (fs.FileInfo, error) { return nil, errors.ErrUnsupported }
+// device is a disk in logical sectors.
+type device struct {
+	r      io.ReaderAt
+	sector int64 // bytes
+	count  int64 // sectors
+}
+
+// read gives one sector.
+func (d device) read(n int64) ([]byte, error) {
+	if n < 0 || n >= d.count {
+		return nil, fmt.Errorf("sector %d: %w", n, errOutside)
+	}
+	b := make([]byte, d.sector)
+	if _, err := d.r.ReadAt(b, n*d.sector); err != nil && err != io.EOF {
+		return nil, fmt.Errorf("sector %d: %w", n, err)
+	}
+	return b, nil
+}
+
+var errOutside = errors.New("outside of the disk")
+
+// partition gives a partition of length sectors from start on.
+func (d device) partition(number int, start, length uint64) (Partition, error) {
+	if end := start + length; start == 0 || length == 0 || end < start || end > uint64(d.count) {
+		return Partition{}, fmt.Errorf("partition %d is %w: %d sectors from %d on, of %d", number, errOutside, length, start, d.count)
+	}
+	return Partition{Number: number, Start: int64(start) * d.sector, Size: int64(length) * d.sector}, nil
+}

@@ -5,10 +5,15 @@ package volume
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
+	"os"
+	"strings"
 
 	"holdfast/flash/blockmap"
+	"holdfast/flash/blockmap/ext"
+	"holdfast/flash/blockmap/fat"
 	"holdfast/flash/disk"
 )
 
@@ -23,56 +28,144 @@ type Volume struct {
 	Device    string // path of the block device that is this volume alone: "/dev/sda2"; "" in an image file
 	Dir       string // where it is mounted, or the directory of it that was named; "" when it is not mounted
 	ReadOnly  bool   // it is mounted so, or its disk or image file cannot be written by this user
+	Notice    string // what is wrong with the disk's partition table although it could be used; "" when nothing is
 	disk.FileSystem
+
+	machine machine
+	fsys    fs.FS
+	blocks  blocks      // the file system by its blocks; nil when they cannot be read
+	disk    io.ReaderAt // nil when it cannot be read
+	mounts  []mount     // of its file system, whatever part of it they show
+	part    bool        // it is a directory of its file system, not all of it
+	open    []io.Closer
+}
+
+// blocks is a file system that is read from its blocks.
+type blocks interface {
+	fs.FS
+	Map(name string) (blockmap.Map, error)
+	Free() (int64, error)
+	Unclean() string
+}
+
+// errUnknown means a volume without a file system that is known here.
+var errUnknown = errors.New("no file system that is known here")
+
+// readBlocks opens the file system that r holds.
+func readBlocks(r io.ReaderAt, size int64) (disk.FileSystem, blocks, error) {
+	found, err := disk.Identify(r)
+	if err != nil {
+		return found, nil, err
+	}
+	switch found.Type {
+	case "":
+		return found, nil, errUnknown
+	case "vfat":
+		b, err := fat.Open(r, size)
+		return found, b, err
+	}
+	b, err := ext.Open(r, size)
+	return found, b, err
 }
 
 // Close gives back what is open.
-func (v *Volume) Close() error { return nil }
+func (v *Volume) Close() error {
+	var errs []error
+	for _, c := range v.open {
+		errs = append(errs, c.Close())
+	}
+	v.open = nil
+	return errors.Join(errs...)
+}
+
+// String names the volume with what tells it from others: `disk.img:2 (ext2, label "hf-1234")`.
+func (v *Volume) String() string { return described(v.Name, v.FileSystem) }
+
+// Word is the value of flash= that names the volume to another kernel: "sda2"; "" of a directory or an
+// image file, which are no device.
+func (v *Volume) Word() string {
+	if v.Device == "" || v.part {
+		return ""
+	}
+	return strings.TrimPrefix(v.Device, v.machine.dev+"/")
+}
 
 // FS is the root of the volume. A mounted volume is read through its mount: no link leads out of it
 // and no special file is waited for. Another is read from its blocks.
-func (v *Volume) FS() fs.FS { return nil }
+func (v *Volume) FS() fs.FS { return v.fsys }
 
 // Map says where a file's bytes lie; its sectors count from the start of the volume, also where Dir
-// is but a directory of it.
+// is but a directory of it. A file of another file system, which is mounted within Dir, has no place
+// on this volume, and is an error.
 func (v *Volume) Map(name string) (blockmap.Map, error) {
-	return blockmap.Map{}, errors.ErrUnsupported
+	if v.Dir == "" {
+		return v.blocks.Map(name)
+	}
+	f, err := v.fsys.Open(name)
+	if err != nil {
+		return blockmap.Map{}, err
+	}
+	defer f.Close()
+	file, ok := f.(*os.File)
+	if !ok {
+		return blockmap.Map{}, fmt.Errorf("map %s: %w", name, errors.ErrUnsupported)
+	}
+	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
+		return blockmap.Map{}, errors.Join(err, fmt.Errorf("map %s: not a regular file", name))
+	}
+	if !sameFileSystem(v.Dir, file) {
+		return blockmap.Map{}, fmt.Errorf("map %s: another file system is mounted there", name)
+	}
+	return blockmap.File(file)
 }
 
 // Free is the number of bytes that are free.
-func (v *Volume) Free() (int64, error) { return 0, errors.ErrUnsupported }
+func (v *Volume) Free() (int64, error) {
+	if v.Dir == "" {
+		return v.blocks.Free()
+	}
+	return freeBytes(v.Dir)
+}
 
 // DiskReader reads the disk that the volume is on, from its start; nil when there is none or when this
 // user may not.
-func (v *Volume) DiskReader() io.ReaderAt { return nil }
+func (v *Volume) DiskReader() io.ReaderAt { return v.disk }
 
 // Unclean says why what is on the device may not be what a mount shows, in plain words, and "" when
 // it is the same: a journal that waits for its replay. Of a volume that is mounted read-write, it
 // says nothing: the kernel looks after it.
-func (v *Volume) Unclean() string { return "" }
-
-// Open opens what T of the command line names: a directory, a block device, an image file, or one of
-// its partitions as FILE:N.
-//
-// A disk or an image file with a partition table holds several volumes: the one with a flash on it is
-// taken. Several of those, or none, are an *Ambiguous error.
-func Open(t string) (*Volume, error) { return nil, errors.ErrUnsupported }
-
-// Ambiguous says that there is no single volume to choose.
-type Ambiguous struct {
-	Target     string   // what was looked at: "disk.img", "flash=sda2", "the disks of this machine"
-	Candidates []string // each as people should read it: "disk.img:2 (ext2, label hf-1234)"; none when there is none
-	Reason     string   // when there is none: why each volume is no flash
+func (v *Volume) Unclean() string {
+	if _, written := v.Mounted(); written || v.blocks == nil {
+		return ""
+	}
+	return v.blocks.Unclean()
 }
 
-// Error names them all.
-func (a *Ambiguous) Error() string { return a.Target + ": " + a.Reason }
+// Mounted says where the volume's file system is mounted, "" when it is not, and whether the kernel
+// may write to it. It may where ReadOnly is true too: a read-only mount of a part of a file system
+// does not keep others from writing to it. The place is one where files can be written, and where
+// the whole file system is to be seen, if there is one.
+func (v *Volume) Mounted() (dir string, written bool) {
+	best := -1
+	for _, m := range v.mounts {
+		written = written || !m.superRO
+		if r := m.rank(); r > best {
+			dir, best = m.dir, r
+		}
+	}
+	return dir, written
+}
 
-// Search looks for the flash on all disks of the machine, or for the one that word names, which is
-// the value of flash= on a kernel's command line: a device's name, which another kernel may have
-// given (hda2 for sda2), UUID= or LABEL=; "" for none. note is "" or says what was taken for word.
-func Search(word string) (v *Volume, note string, err error) { return nil, "", errors.ErrUnsupported }
-
-// GRUB finds where GRUB's files are for the flash: on itself, else on its disk, else on the only other
-// volume that has them. The error says why there is no single one.
-func GRUB(flash *Volume) (*Volume, error) { return nil, errors.ErrUnsupported }
+// InUse says what else uses the volume, so that nobody should write to it behind that user's back: a
+// loop device, a virtual machine, a RAID. It is "" when nothing does that can be seen from here, and
+// of a mounted volume: see Mounted.
+func (v *Volume) InUse() string {
+	if len(v.mounts) > 0 || v.Disk == "" {
+		return ""
+	}
+	by, err := v.machine.users(v)
+	if err != nil {
+		return fmt.Sprintf("it cannot be told whether it is in use: %v", err)
+	}
+	return by
+}

@@ -4,39 +4,101 @@
 package grubdefault
 
 import (
-	"context"
+	"bytes"
 	"errors"
+	"fmt"
 
+	"holdfast/flash/grub"
+	"holdfast/flash/store"
+	"holdfast/flash/volume"
 	"holdfast/ops"
 	"holdfast/ops/status"
 )
+
+const op = "default"
 
 // Request asks for another default. Exactly one of Slot, Entry and Retries is set.
 type Request struct {
 	Report  *status.Report // of the flash, whose Target says where GRUB's files are
 	Slot    string         // the first entry of this slot
-	Entry   string         // this entry, by its number, its id or its title
+	Entry   string         // this entry, by its number, its id or its title; "-2" is the sum of Retries 2 without its doubts
 	Retries int            // confirm: the saved number less one, rounded down to a multiple of this
 }
 
 // Plan is what will be written, and where.
 type Plan struct {
-	From, To string // what is saved now, and then
+	From, To string // what is saved now, and then; "" for nothing
+
+	request Request
+	loader  loader
+	spot    spot
+	after   grub.Saved
+	change  store.Change // from the start of the saved default
+	notes   []string
 }
 
 // Plan finds the saved default and checks everything that its writing depends on. What must not be
-// written is an *ops.Error of kind Invalid or Refused.
-func (r Request) Plan() (Plan, error) { return Plan{}, errors.ErrUnsupported }
+// written is an *ops.Error of kind Invalid or Refused, what this user or this machine cannot write one
+// of kind NotWritable.
+func (r Request) Plan() (Plan, error) {
+	v, err := open(r.Report.Target.GRUB)
+	if err != nil {
+		return Plan{}, err
+	}
+	defer v.Close()
+	return r.plan(v)
+}
+
+func (r Request) plan(v *volume.Volume) (Plan, error) {
+	l, s, err := find(v)
+	if err != nil {
+		return Plan{}, err
+	}
+	p := Plan{From: l.saved.Entry(), request: r, loader: l, spot: s}
+	if p.To, p.notes, err = r.choose(l); err != nil {
+		return Plan{}, err
+	}
+	if p.after, err = l.saved.With(p.To); err != nil {
+		return Plan{}, fail(ops.Refused, "save entry "+p.To, err, "")
+	}
+	err = s.prove(l.text)
+	if p.Nothing() && !errors.Is(err, errDiffers) {
+		return p, nil
+	}
+	if err != nil {
+		return Plan{}, err
+	}
+	if p.change, err = l.changeTo(p.after); err != nil {
+		return Plan{}, err
+	}
+	if p.spot.way, err = s.findWay(); err != nil {
+		return Plan{}, err
+	}
+	return p, nil
+}
 
 // Nothing reports that the default is already what was asked for.
-func (p Plan) Nothing() bool { return p.From == p.To }
+func (p Plan) Nothing() bool { return p.From == p.To && p.loader.saved.Once() == "" }
 
-// Lines is the plan in plain words.
-func (p Plan) Lines() []ops.Line { return nil }
+// changeTo is the difference that another default makes. It is one within the first sector: two
+// sectors could be torn by a power cut, and GRUB Legacy itself writes the first.
+func (l loader) changeTo(after grub.Saved) (store.Change, error) {
+	text, err := after.Encode()
+	if err != nil {
+		return store.Change{}, fail(ops.Refused, "encode the saved default", err, "")
+	}
+	if len(text) != len(l.text) {
+		return store.Change{}, fail(ops.Refused, "encode the saved default",
+			fmt.Errorf("%d bytes would become %d", len(l.text), len(text)), "")
+	}
+	first := min(store.Sector, len(text))
+	if !bytes.Equal(text[first:], l.text[first:]) {
+		return store.Change{}, fail(ops.Refused, l.place.Path, errors.New("more than its first sector would change"),
+			"take variables out that nobody needs: grub-editenv FILE unset NAME")
+	}
+	return store.Change{Old: l.text[:first], New: text[:first]}, nil
+}
 
-// String is Lines, joined.
-func (p Plan) String() string { return ops.Join(p.Lines()) }
-
-// Apply writes, reads back, and logs. Writing one sector cannot be cancelled half way: ctx is heeded
-// before.
-func (p Plan) Apply(ctx context.Context, rep ops.Reporter) error { return errors.ErrUnsupported }
+func fail(kind ops.Kind, step string, err error, hint string) *ops.Error {
+	return &ops.Error{Kind: kind, Op: op, Step: step, Err: err, Hint: hint}
+}

@@ -169,7 +169,8 @@ func checkTable(t *testing.T, r Request, p *Plan) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	list, err := disk.ReadTable(f, r.Size|DefaultSize)
+	table, err := disk.ReadTable(f, r.Size|DefaultSize, 0)
+	list := table.Partitions
 	want := []disk.Partition{
 		{Number: 1, Start: p.layout.boot.start, Size: p.layout.boot.size}, {Number: 2, Start: p.layout.flash.start, Size: p.layout.flash.size},
 	}

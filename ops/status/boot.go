@@ -1,6 +1,12 @@
 package status
 
 import (
+	"errors"
+	"io"
+	"io/fs"
+	"path"
+	"strings"
+
 	"holdfast/flash/blockmap"
 	"holdfast/flash/grub"
 )
@@ -11,6 +17,114 @@ type Boot struct {
 	Saved  grub.Saved
 	Menu   grub.Menu
 	Blocks blockmap.Place // of the saved default on its partition, or of Stage2 on its disk; zero when not known
-	Entry  grub.Entry     // that GRUB takes at the next start; its Key is "" when the menu has no such entry
+	Entry  grub.Entry     // that GRUB takes at the next start; zero when that is not known
 	Next   []grub.Entry   // the next boot, then, then
+}
+
+// stage2 is where the disk holds that form of the saved default.
+var stage2 = blockmap.Place{Sector: 2, Count: 1}
+
+// Default is the slot that boots next: active, backup, factory or maintenance, and "" when that is
+// not known.
+func (r *Report) Default() string {
+	if r.Boot == nil {
+		return r.Target.Default
+	}
+	return r.Boot.Entry.Slot
+}
+
+// readBoot fills Boot. What cannot be read of it is a problem in words: the images can be looked at,
+// and booted, all the same.
+func (r *Report) readBoot() {
+	g := r.Target.GRUB
+	if g.Problem != "" {
+		r.problem("boot default: %s", g.Problem)
+	}
+	if g.FS == nil {
+		return
+	}
+	b, err := g.readSaved()
+	if err != nil {
+		r.problem("boot default: %v", err)
+		return
+	}
+	r.Boot = b
+	if b.Blocks, err = g.blocks(b.Place); err != nil {
+		r.problem("boot default: %s: %v", b.Place.Path, err)
+	}
+	b.Menu, err = b.Place.Menu(g.FS)
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && b.Place.Form == grub.Stage2:
+		// Formilux: the menu may be within the loader.
+	case err != nil:
+		r.problem("boot default: %v", err)
+	default:
+		r.followBoot()
+	}
+}
+
+// followBoot finds what the saved default means in the menu.
+func (r *Report) followBoot() {
+	b := r.Boot
+	name := grub.Boots(b.Saved)
+	_, named := b.Menu.Find(name)
+	var known bool
+	b.Entry, known = b.Menu.Boots(b.Saved)
+	switch {
+	case !b.Menu.Saved:
+		r.problem("boot default: %s does not heed what is saved", b.Menu.Path)
+	case name != "" && !named:
+		r.problem("boot default: %s has no entry %q", b.Menu.Path, name)
+	case !known:
+		r.problem("boot default: which entry of %s boots is not known", b.Menu.Path)
+	}
+	if known && !r.loads(b.Entry) {
+		r.problem("boot default: entry %s, %s: its kernel cannot be loaded", b.Entry.Key, b.Entry.Title)
+	}
+	b.Next = b.Menu.Chain(b.Saved, r.loads)
+}
+
+// loads reports whether GRUB can load an entry, as far as one can tell: a slot by its image, another
+// kernel by its file on the partition of GRUB. Nothing is hashed for this, nor does GRUB.
+func (r *Report) loads(e grub.Entry) bool {
+	if img, ok := r.Image(e.Slot); ok && !img.Staged {
+		return img.Broken == ""
+	}
+	if e.Slot != "maintenance" {
+		return true // another system's kernel, or none: GRUB's devices are not known here
+	}
+	info, err := fs.Stat(r.Target.GRUB.FS, strings.TrimPrefix(path.Clean(e.Kernel), "/"))
+	return err == nil && info.Mode().IsRegular() && info.Size() > 0
+}
+
+// readSaved finds and reads the saved default.
+func (p Place) readSaved() (*Boot, error) {
+	var disk io.ReaderAt
+	if p.Volume != nil {
+		disk = p.Volume.DiskReader()
+	}
+	place, err := grub.Find(p.FS, disk)
+	if err != nil {
+		return nil, err
+	}
+	saved, err := place.Read(p.FS, disk)
+	if err != nil {
+		return nil, err
+	}
+	return &Boot{Place: place, Saved: saved}, nil
+}
+
+// blocks says where a saved default lies, zero where there is no disk below the files.
+func (p Place) blocks(place grub.Place) (blockmap.Place, error) {
+	switch {
+	case place.Form == grub.Stage2:
+		return stage2, nil
+	case p.Volume == nil || p.Volume.Disk == "":
+		return blockmap.Place{}, nil
+	}
+	m, err := p.Volume.Map(place.Path)
+	if err != nil {
+		return blockmap.Place{}, err
+	}
+	return m.Plain()
 }

@@ -3,7 +3,6 @@
 package status
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -49,7 +48,7 @@ type Report struct {
 	Target    Target
 	Layout    flash.Layout
 	Images    []Image // active, backup, factory, then the staged ones
-	Configs   []flash.Config
+	Configs   []Config
 	Arguments string   // text of cfg/system.arg
 	Boot      *Boot    // the boot default; nil when none was found
 	Problems  []string // what concerns no single image
@@ -63,14 +62,41 @@ func Read(t Target) (*Report, error) {
 		return nil, &ops.Error{Kind: ops.NoFlash, Err: err,
 			Hint: "name a directory that holds system/ (or sys/) and cfg/ by --flash"}
 	}
-	r := &Report{Target: t, Layout: f.Layout, Configs: f.Configs, Arguments: f.Arguments, Problems: f.Problems}
+	r := &Report{Target: t, Layout: f.Layout, Arguments: f.Arguments, Problems: f.Problems}
 	for _, img := range f.Slots {
 		r.Images = append(r.Images, look(t.FS, img, false))
 	}
 	for _, img := range f.Staged {
 		r.Images = append(r.Images, look(t.FS, img, true))
 	}
+	for _, c := range f.Configs {
+		r.Configs = append(r.Configs, Config{Config: c})
+	}
+	r.readUnclean()
+	r.readBoot()
 	return r, nil
+}
+
+// readUnclean tells of what the kernel and GRUB may read differently.
+func (r *Report) readUnclean() {
+	volumes := []*volume.Volume{r.Target.Volume}
+	if g := r.Target.GRUB.Volume; g != r.Target.Volume {
+		volumes = append(volumes, g)
+	}
+	for _, v := range volumes {
+		if v == nil {
+			continue
+		}
+		for _, why := range []string{v.Notice, v.Unclean()} {
+			if why != "" {
+				r.problem("%s: %s", v.Name, why)
+			}
+		}
+	}
+}
+
+func (r *Report) problem(format string, args ...any) {
+	r.Problems = append(r.Problems, fmt.Sprintf(format, args...))
 }
 
 // look reads the kernel's header and decides whether the image can boot.
@@ -154,11 +180,11 @@ func (r *Report) Image(name string) (Image, bool) {
 // False when there is none.
 func (r *Report) Preferred(tried ...string) (Image, string, bool) {
 	instead := "no image is the boot default"
-	if r.Target.Default != "" {
-		instead = "the boot default, " + r.Target.Default + ", cannot boot"
+	if _, ok := r.Image(r.Default()); ok {
+		instead = "the boot default, " + r.Default() + ", cannot boot"
 	}
 	choices := []struct{ name, why string }{
-		{r.Target.Default, "the boot default"},
+		{r.Default(), "the boot default"},
 		{flash.Active, instead},
 		{flash.Backup, "active cannot boot"},
 	}
@@ -168,32 +194,4 @@ func (r *Report) Preferred(tried ...string) (Image, string, bool) {
 		}
 	}
 	return Image{}, "", false
-}
-
-// Verify hashes one image and gives it back with what was found: a damaged one is Broken.
-func (i Image) Verify(ctx context.Context, fsys fs.FS, rep ops.Reporter) (Image, error) {
-	integrity, problems, err := i.Image.Verify(ctx, fsys, func(done int64) {
-		rep.Progress(ops.Progress{Step: "check " + i.Name, Done: done, Total: i.Size})
-	})
-	if err != nil {
-		return i, err
-	}
-	i.Integrity = integrity
-	i.fail(problems...)
-	if integrity == flash.Damaged && i.Broken == "" {
-		i.Broken = "damaged"
-	}
-	return i, nil
-}
-
-// Verified is the report with the image of that name replaced by a verified one.
-func (r *Report) Verified(img Image) *Report {
-	n := *r
-	n.Images = append([]Image(nil), r.Images...)
-	for k := range n.Images {
-		if n.Images[k].Name == img.Name {
-			n.Images[k] = img
-		}
-	}
-	return &n
 }

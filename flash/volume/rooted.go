@@ -1,4 +1,4 @@
-package stage
+package volume
 
 import (
 	"io/fs"
@@ -6,11 +6,11 @@ import (
 	"syscall"
 )
 
-// Directory shows a mounted flash as a file system that may be read without fear: see rooted.
+// Directory shows a directory as a file system that may be read without fear: see rooted.
 func Directory(dir string) fs.FS { return rooted(dir) }
 
 // rooted is a directory as a file system whose links lead nowhere else: what lies on a flash must
-// not make the console read its own files, or a device. It holds nothing open between two calls, or
+// not make this program read its own files, or a device. It holds nothing open between two calls, or
 // the flash could not be unmounted before a boot.
 type rooted string
 

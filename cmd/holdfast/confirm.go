@@ -1,0 +1,42 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"holdfast/ops/confirm"
+)
+
+func (a *app) confirmCommand() *cobra.Command {
+	var r confirm.Request
+	cmd := &cobra.Command{
+		Use:   "confirm",
+		Short: "tell GRUB that this boot was good; for the appliance's boot script",
+		Long: `Set GRUB's default back to the first entry of the group that was booted. Until
+then, GRUB goes on to the next entry at every start. It asks nothing, and to run
+it twice does no harm.`,
+		Example: `  holdfast confirm                    the slot is read from the kernel's command line
+  holdfast confirm --slot active`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) (err error) {
+			if r.Report, err = a.report(); err != nil {
+				return err
+			}
+			r.CommandLine = a.commandLine()
+			p, err := r.Plan()
+			if err != nil {
+				return err
+			}
+			if p.Nothing() {
+				_, err = fmt.Fprintf(a.out, "already confirmed: the boot default is entry %s\n", shown(p.From))
+				return err
+			}
+			return a.carryOut(cmd.Context(), p)
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&r.Slot, "slot", "", "the `SLOT` that was booted, when the kernel's command line does not say it")
+	flags.IntVar(&r.Retries, "retries", 0, "size `N` of the groups of entries, for a GRUB whose menu cannot be read")
+	return cmd
+}

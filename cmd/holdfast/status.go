@@ -1,0 +1,59 @@
+package main
+
+import (
+	"encoding/json"
+
+	"github.com/spf13/cobra"
+
+	"holdfast/ops/status"
+)
+
+func (a *app) statusCommand() *cobra.Command {
+	var quick bool
+	cmd := &cobra.Command{
+		Use:   "status",
+		Short: "show images, boot default, configurations and problems",
+		Example: `  holdfast status --flash disk.img           of an image file; no root is needed
+  holdfast status --json | jq .next_boot     for a script
+  holdfast status --quick                    without hashing the images`,
+		Args:        cobra.NoArgs,
+		Annotations: printsJSON,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			r, err := a.report()
+			if err != nil {
+				return err
+			}
+			if !quick {
+				p := &progress{out: a.err, live: isTerminal(a.err)}
+				r, err = r.VerifyAll(cmd.Context(), p)
+				p.done()
+				if err != nil {
+					return err
+				}
+			}
+			if a.json {
+				return a.printJSON(r.Document())
+			}
+			return printStatus(a.out, r)
+		},
+	}
+	cmd.Flags().BoolVar(&quick, "quick", false, "do not hash the images, nor read the configurations")
+	return cmd
+}
+
+// report looks at the flash that the flags name.
+func (a *app) report() (*status.Report, error) {
+	t, err := a.target()
+	if err != nil {
+		return nil, err
+	}
+	return status.Read(t)
+}
+
+// printJSON prints a document for scripts.
+func (a *app) printJSON(document any) error {
+	e := json.NewEncoder(a.out)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	return e.Encode(document)
+}

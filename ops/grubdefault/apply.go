@@ -1,0 +1,202 @@
+package grubdefault
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io/fs"
+	"syscall"
+
+	"holdfast/flash/blockmap"
+	"holdfast/flash/store"
+	"holdfast/ops"
+	"holdfast/ops/history"
+)
+
+// Apply writes, reads back, and logs. Writing one sector cannot be cancelled half way: ctx is heeded
+// before.
+func (p Plan) Apply(ctx context.Context, rep ops.Reporter) error {
+	if p.Nothing() {
+		return nil
+	}
+	name := p.lockName()
+	unlock, err := store.Lock(ctx, name, func() { rep.Log("waiting: somebody else is at " + name) })
+	if err != nil {
+		return fail(kindOf(err, ops.Internal), "", err, "")
+	}
+	defer unlock()
+	v, err := open(p.request.Report.Target.GRUB)
+	if err != nil {
+		return err
+	}
+	defer v.Close()
+	now, err := p.request.plan(v) // all that was looked at before may be different by now
+	if err != nil {
+		return err
+	}
+	if !now.same(p) {
+		return fail(ops.Refused, "", errors.New("the boot default, or where it lies, is not what the plan was made for"), "look again")
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	now.logBefore(rep)
+	err = now.write(rep)
+	now.logAfter(rep, err)
+	return err
+}
+
+// same reports that another plan would write the same in the same place in the same way.
+func (p Plan) same(o Plan) bool {
+	return p.From == o.From && p.To == o.To && p.spot.way == o.spot.way && p.spot.device == o.spot.device &&
+		p.spot.blocks == o.spot.blocks && bytes.Equal(p.change.Old, o.change.Old) && bytes.Equal(p.change.New, o.change.New)
+}
+
+// lockName is what everybody locks who writes to this flash, however it was named: its device, which
+// has one name only, else its image file.
+func (p Plan) lockName() string {
+	v := p.request.Report.Target.Volume
+	if v == nil {
+		v = p.spot.volume
+	}
+	return cmp.Or(v.Device, v.Disk, v.Dir)
+}
+
+// write writes in the way of the plan and makes sure that GRUB will see it.
+func (p Plan) write(rep ops.Reporter) error {
+	s := p.spot
+	raw := p.change
+	raw.Offset += s.blocks.Sector * blockmap.Sector
+	var err error
+	switch s.way {
+	case throughFile:
+		err = store.OverwriteFile(s.volume.Dir, s.path, p.change)
+	case throughMounted:
+		s.device.Mounted = true
+		if err = s.device.Overwrite(raw); errors.Is(err, syscall.EBUSY) {
+			err = p.writeRemounted(rep)
+		}
+	case throughDevice:
+		err = s.device.Overwrite(raw)
+	}
+	s.forget()
+	if err == nil {
+		err = p.readBack()
+	}
+	return explain(err)
+}
+
+// writeRemounted is for kernels that let nobody write to a device that is mounted (from 6.8 on,
+// without CONFIG_BLK_DEV_WRITE_MOUNTED): the file system is writable for the time of the write.
+func (p Plan) writeRemounted(rep ops.Reporter) error {
+	dir, _ := p.spot.volume.Mounted()
+	rep.Log(fmt.Sprintf("the kernel lets nobody write to %s while it is mounted: %s is mounted for writing meanwhile", p.spot.device.Name, dir))
+	return writable(dir, func() error { return store.OverwriteFile(p.spot.volume.Dir, p.spot.path, p.change) })
+}
+
+// readBack reads what GRUB will read. A file system that has the change in its journal only, as with
+// data=journal, may have it in its place after a sync.
+func (p Plan) readBack() error {
+	err := p.onDevice()
+	if err != nil && p.spot.way == throughFile {
+		if err := store.SyncFileSystem(p.spot.volume.Dir); err != nil {
+			return err
+		}
+		err = p.onDevice()
+	}
+	if err != nil || p.spot.volume.Dir == "" || p.spot.path == "" {
+		return err
+	}
+	shown, err := read(p.spot.volume.FS(), p.spot)
+	if err == nil && !bytes.Equal(shown[:len(p.change.New)], p.change.New) {
+		err = errors.New("GRUB will see the change, but the file system goes on showing the old text: unmount it before anything is written to it")
+	}
+	return err
+}
+
+// onDevice decodes what the device holds.
+func (p Plan) onDevice() error {
+	text := make([]byte, len(p.loader.text))
+	if _, err := p.spot.device.ReadAt(text, p.spot.blocks.Sector*blockmap.Sector); err != nil {
+		return err
+	}
+	saved, err := p.loader.place.Form.Decode(text)
+	if err == nil && (saved.Entry() != p.To || saved.Once() != "" || !bytes.Equal(text[:len(p.change.New)], p.change.New)) {
+		err = store.ErrReadBack
+	}
+	return err
+}
+
+// explain turns an error of writing into one for people.
+func explain(err error) error {
+	var known *ops.Error
+	switch {
+	case err == nil || errors.As(err, &known):
+		return err
+	case errors.Is(err, store.ErrReadBack):
+		return fail(ops.Internal, "", fmt.Errorf("GRUB does not see the change: %w", err), "unmount the file system and set the default again")
+	case errors.Is(err, store.ErrChanged):
+		return fail(ops.Refused, "", err, "look again")
+	case errors.Is(err, syscall.EBUSY):
+		return fail(ops.NotWritable, "", err, "somebody else has it: where it is mounted, name that directory")
+	case errors.Is(err, fs.ErrPermission):
+		return fail(ops.NotWritable, "", err, "run this as root")
+	}
+	return fail(kindOf(err, ops.Internal), "", err, "")
+}
+
+// logBefore keeps the sector as it is, where the flash can be written to. What keeps it from doing so,
+// as a full disk, must not keep a good boot from being confirmed.
+func (p Plan) logBefore(rep ops.Reporter) {
+	s := p.spot
+	dir := p.historyDir()
+	if dir == "" {
+		return
+	}
+	sector := make([]byte, blockmap.Sector)
+	_, err := s.device.ReadAt(sector, s.blocks.Sector*blockmap.Sector)
+	if err == nil {
+		err = history.Append(dir, fmt.Sprintf("default: %s; to put the old sector back: echo %s | base64 -d | dd of=%s bs=512 seek=%d conv=notrunc",
+			p.summary(), base64.StdEncoding.EncodeToString(sector), s.device.Name, s.device.Start/blockmap.Sector+s.blocks.Sector))
+	}
+	if err != nil {
+		rep.Log(fmt.Sprintf("the old sector is not in the log: %v", err))
+	}
+}
+
+// logAfter says how it went.
+func (p Plan) logAfter(rep ops.Reporter, err error) {
+	event := p.summary()
+	if err != nil {
+		event += ": " + err.Error()
+	} else {
+		rep.Log(event)
+	}
+	if dir := p.historyDir(); dir != "" {
+		if err := history.Append(dir, "default: done: "+event); err != nil {
+			rep.Log(fmt.Sprintf("not in the log: %v", err))
+		}
+	}
+}
+
+// summary is what is changed, and where: "disk.img partition 1 sector 1064: 0 -> 2".
+func (p Plan) summary() string {
+	v := p.spot.volume
+	where := v.Disk
+	if v.Partition != 0 && p.spot.path != "" {
+		where += fmt.Sprintf(" partition %d", v.Partition)
+	}
+	return fmt.Sprintf("%s sector %d: %s -> %s", where, p.spot.blocks.Sector, cmp.Or(p.From, "none"), p.To)
+}
+
+// historyDir is the root of the flash where its log can be written, "" where it cannot.
+func (p Plan) historyDir() string {
+	v := p.request.Report.Target.Volume
+	if v == nil || v.Dir == "" || readOnly(v.Dir) {
+		return ""
+	}
+	return v.Dir
+}

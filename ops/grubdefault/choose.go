@@ -1,0 +1,177 @@
+package grubdefault
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+
+	"holdfast/flash"
+	"holdfast/flash/grub"
+	"holdfast/ops"
+)
+
+// Numbers of the form Stage2: what its field is used for, and those with which the loader counts
+// retries, which name no entry.
+const (
+	lastStage2                      = 255
+	firstRetryState, lastRetryState = 240, 247
+)
+
+// choose gives what is to be saved, and what there is to say about it.
+func (r Request) choose(l loader) (to string, notes []string, err error) {
+	if l.menuErr == nil && !l.menu.Saved {
+		return "", nil, fail(ops.Refused, l.menu.Path, errors.New("this menu does not boot the saved default"), useSaved(l.place.Form))
+	}
+	switch {
+	case r.Slot != "":
+		return r.chooseSlot(l)
+	case r.Retries != 0:
+		return r.chooseRounded(l, r.Retries, false)
+	case strings.HasPrefix(r.Entry, "-"):
+		if n, err := strconv.Atoi(r.Entry[1:]); err == nil {
+			return r.chooseRounded(l, n, true)
+		}
+	}
+	return r.chooseEntry(l)
+}
+
+func useSaved(form grub.Form) string {
+	if form == grub.EnvFile {
+		return `put these into grub.cfg: load_env, and set default="${saved_entry}"`
+	}
+	return "put this line into the menu: default saved"
+}
+
+func (r Request) chooseSlot(l loader) (string, []string, error) {
+	if l.menuErr != nil {
+		return "", nil, fail(ops.Invalid, "", l.menuErr, "")
+	}
+	e, ok := l.menu.First(r.Slot)
+	if !ok {
+		return "", nil, fail(ops.Refused, l.menu.Path, fmt.Errorf("no entry boots %s", r.Slot), list(l.menu))
+	}
+	return r.take(l, e)
+}
+
+func (r Request) chooseEntry(l loader) (string, []string, error) {
+	if l.menuErr != nil && l.place.Form == grub.Stage2 {
+		return blind(l, r.Entry)
+	}
+	if l.menuErr != nil {
+		return "", nil, fail(ops.Invalid, "", l.menuErr, "")
+	}
+	e, ok := l.menu.Find(r.Entry)
+	if !ok {
+		return "", nil, fail(ops.Refused, l.menu.Path, fmt.Errorf("no entry %q", r.Entry), list(l.menu))
+	}
+	return r.take(l, e)
+}
+
+// chooseRounded is confirm's sum. The loader saves the number of the next entry before it boots one;
+// so what was booted is the saved number less one, and the first of its group of n retries is what
+// that is rounded down to (grub-mbr-default of Formilux). A multiple of n is in doubt: the last retry
+// may run, or the group may have been confirmed before. raw says that the caller knows.
+func (r Request) chooseRounded(l loader, n int, raw bool) (string, []string, error) {
+	if n < 1 {
+		return "", nil, fail(ops.Usage, "", fmt.Errorf("groups of %d entries", n), "")
+	}
+	saved, err := strconv.Atoi(l.saved.Entry())
+	if err != nil || saved < 0 {
+		return "", nil, fail(ops.Refused, "", fmt.Errorf("%q is saved, which is no number to count from", l.saved.Entry()), "")
+	}
+	if l.place.Form == grub.Stage2 && isRetryState(saved) {
+		return "", nil, fail(ops.Refused, "", fmt.Errorf("%d is saved, a count of the loader's: it does not say what was booted", saved),
+			"name the slot")
+	}
+	if saved%n == 0 && saved > 0 && !raw {
+		return "", nil, fail(ops.Refused, "", fmt.Errorf("%d is saved: either entry %d was booted, or entry %d is confirmed already", saved, saved-1, saved),
+			"name the slot that was booted")
+	}
+	to := strconv.Itoa(max(saved-1, 0) / n * n)
+	if l.menuErr != nil {
+		return blind(l, to)
+	}
+	e, ok := l.menu.Find(to)
+	if !ok {
+		return "", nil, fail(ops.Refused, l.menu.Path, fmt.Errorf("no entry %s", to), list(l.menu))
+	}
+	return r.take(l, e)
+}
+
+// blind chooses a number without a menu to look it up.
+func blind(l loader, entry string) (string, []string, error) {
+	n, err := strconv.Atoi(entry)
+	if err != nil || n < 0 || n > lastStage2 || isRetryState(n) {
+		return "", nil, fail(ops.Refused, "", fmt.Errorf("%q is not a number from 0 to %d that the loader takes for an entry", entry, lastStage2), "")
+	}
+	return strconv.Itoa(n), []string{fmt.Sprintf("what entry %d boots is not known: %v", n, l.menuErr)}, nil
+}
+
+func isRetryState(n int) bool { return n >= firstRetryState && n <= lastRetryState }
+
+// take accepts an entry unless it is known to boot nothing.
+func (r Request) take(l loader, e grub.Entry) (string, []string, error) {
+	if reason := r.empty(e); reason != "" && e.Slot != "" {
+		return "", nil, fail(ops.Refused, "entry "+e.Key, fmt.Errorf("%s: %s", e.Slot, reason), "the boot default never names what cannot boot")
+	} else if reason != "" {
+		return l.menu.Name(e, l.saved.Entry()), []string{reason}, nil
+	}
+	if e.Slot == "" {
+		return l.menu.Name(e, l.saved.Entry()), []string{"the entry boots none of the slots: nothing here says whether it works"}, nil
+	}
+	return l.menu.Name(e, l.saved.Entry()), nil, nil
+}
+
+// empty says why an entry cannot boot, "" where nothing is known against it.
+func (r Request) empty(e grub.Entry) string {
+	if slices.Contains(flash.Slots[:], e.Slot) {
+		img, ok := r.Report.Image(e.Slot)
+		switch {
+		case !ok || !img.Present:
+			return "is empty"
+		case img.Broken != "":
+			return img.Broken
+		}
+		if absent(r.Report.Target.FS, img.Kernel) {
+			return "its kernel is not there any more"
+		}
+		return ""
+	}
+	t := r.Report.Target
+	if e.Kernel != "" && absent(t.GRUB.FS, e.Kernel) && absent(t.FS, e.Kernel) {
+		return "its kernel is not there: " + e.Kernel
+	}
+	return ""
+}
+
+// absent reports that a file is known not to be there.
+func absent(fsys fs.FS, name string) bool {
+	name = strings.TrimPrefix(path.Clean("/"+name), "/")
+	_, err := fs.Stat(fsys, name)
+	return errors.Is(err, fs.ErrNotExist)
+}
+
+// list names what a menu has.
+func list(m grub.Menu) string {
+	var all []string
+	for _, e := range m.Entries {
+		all = append(all, describe(e.Key, e))
+	}
+	return "there are: " + strings.Join(all, ", ")
+}
+
+// describe is an entry as people know it: what is saved, the title, the slot.
+func describe(name string, e grub.Entry) string {
+	text := name
+	if e.Title != "" && e.Title != name {
+		text += " " + strconv.Quote(e.Title)
+	}
+	if e.Slot != "" {
+		text += " (" + e.Slot + ")"
+	}
+	return text
+}
