@@ -123,6 +123,7 @@ type fixture struct {
 	t    testing.TB
 	part string
 	path string // of the disk, once made
+	from int64  // bytes: where the partition begins on it
 }
 
 // newFixture makes a file system with the images active and backup, a maintenance kernel and files.
@@ -183,7 +184,7 @@ func (f *fixture) disk() *fixture {
 	binary.LittleEndian.PutUint32(image[446+8:], partStart/512)
 	binary.LittleEndian.PutUint32(image[446+12:], partSize/512)
 	image[510], image[511] = 0x55, 0xAA
-	f.path = filepath.Join(f.t.TempDir(), "disk.img")
+	f.path, f.from = filepath.Join(f.t.TempDir(), "disk.img"), partStart
 	if err := os.WriteFile(f.path, append(image, data...), 0o600); err != nil {
 		f.t.Fatal(err)
 	}
@@ -222,7 +223,7 @@ func (f *fixture) bytes() []byte {
 func (f *fixture) partition() string {
 	f.t.Helper()
 	name := filepath.Join(f.t.TempDir(), "part")
-	if err := os.WriteFile(name, f.bytes()[partStart:], 0o600); err != nil {
+	if err := os.WriteFile(name, f.bytes()[f.from:], 0o600); err != nil {
 		f.t.Fatal(err)
 	}
 	return name

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"holdfast/flash/grub"
+	"holdfast/flash/store"
 	"holdfast/ops"
 	"holdfast/ops/status"
 )
@@ -213,6 +214,35 @@ func TestApplyCancelled(t *testing.T) {
 	if err := p.Apply(ctx, ops.Discard); !errors.Is(err, context.Canceled) || sha256.Sum256(f.bytes()) != before {
 		t.Errorf("Apply, cancelled = %v, want context.Canceled and the disk as it was", err)
 	}
+}
+
+// TestApplyWaits has somebody else at the flash, until it is said that we wait.
+func TestApplyWaits(t *testing.T) {
+	f := newFixture(t, "-t ext2", legacyTree()).disk()
+	p, err := Request{Report: f.report(), Slot: "backup"}.Plan()
+	if err != nil {
+		t.Fatal(err)
+	}
+	unlock, err := store.Lock(t.Context(), f.path, func() {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	log := waiter{unlock: unlock}
+	err = p.Apply(t.Context(), &log)
+	if want := "waiting: somebody else is at " + f.path; err != nil || len(log.said) != 2 || log.said[0] != want {
+		t.Errorf("Apply = %v and reports %q, want %q first", err, log.said, want)
+	}
+}
+
+// waiter is a Reporter that unlocks when it is told anything.
+type waiter struct {
+	said
+	unlock func()
+}
+
+func (w *waiter) Log(line string) {
+	w.said.Log(line)
+	w.unlock()
 }
 
 // stage2Sector is the sector by the offsets that Formilux's grub-mbr-default has.

@@ -64,7 +64,7 @@ func TestSet(t *testing.T) {
 func (f *fixture) cat(mkfs, path string) string {
 	f.t.Helper()
 	if strings.HasPrefix(mkfs, "vfat") {
-		return run(f.t, "mtools", "", "mtype", "-i", f.path+"@@"+strconv.Itoa(partStart), "::"+path)
+		return run(f.t, "mtools", "", "mtype", "-i", f.path+"@@"+strconv.FormatInt(f.from, 10), "::"+path)
 	}
 	out := filepath.Join(f.t.TempDir(), "out")
 	run(f.t, "e2fsprogs", "", "debugfs", "-R", "dump /"+path+" "+out, f.partition())
