@@ -28,7 +28,7 @@ var stage2 = blockmap.Place{Sector: 2, Count: 1}
 // not known.
 func (r *Report) Default() string {
 	if r.Boot == nil {
-		return r.Target.Default
+		return ""
 	}
 	return r.Boot.Entry.Slot
 }

@@ -180,7 +180,7 @@ func TestBootNotKnown(t *testing.T) {
 func TestVerifyAll(t *testing.T) {
 	m := bootable("0")
 	m["system/active/SHA256SUMS"] = &fstest.MapFile{Data: []byte(strings.Repeat("00", 32) + "  kernel.img\n")}
-	old := read(t, m, "")
+	old := read(t, m)
 	r, err := old.VerifyAll(t.Context(), ops.Discard)
 	if err != nil {
 		t.Fatal(err)
