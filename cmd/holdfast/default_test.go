@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -60,17 +61,17 @@ func whole(t testing.TB, v any) string {
 func TestStatusOfDisk(t *testing.T) {
 	for _, loader := range []struct {
 		name, form, file string
-		sector           func(t testing.TB, disk, file string) string
+		place            func(t *testing.T, disk, file string) string
 	}{
-		{"grub-legacy", "grub-legacy", "/boot/grub/default", blocklist},
-		{"grub2", "grubenv", "/boot/grub/grubenv", bmap},
+		{"grub-legacy", "grub-legacy", "default", blocklist},
+		{"grub2", "grubenv", "grubenv", bmap},
 	} {
 		t.Run(loader.name, func(t *testing.T) {
 			disk := lookDisk(t, loader.name)
-			place := loader.sector(t, disk, loader.file)
+			sector, count, _ := strings.Cut(loader.place(t, disk, loader.file), "+")
 			doc := document(t, "status", "--flash", disk)
-			want := fmt.Sprintf(`{"form":%q,"device":%q,"partition":1,%s,"entry":"0","title":"Active image","slot":"active"}`,
-				loader.form, disk, place)
+			want := fmt.Sprintf(`{"form":%q,"device":%q,"partition":1,"sector":%s,"count":%s,"entry":"0","title":"Active image","slot":"active"}`,
+				loader.form, disk, sector, count)
 			if got := whole(t, doc.BootDefault); got != want {
 				t.Errorf("boot_default %s, want %s", got, want)
 			}
@@ -96,53 +97,28 @@ func TestStatusOfDisk(t *testing.T) {
 	}
 }
 
-// blocklist asks GRUB Legacy where a file of the first partition lies.
-func blocklist(t testing.TB, disk, file string) string {
-	t.Helper()
-	devices := filepath.Join(t.TempDir(), "devices")
-	must(t, os.WriteFile(devices, []byte("(hd0) "+disk+"\n"), 0o644))
-	out := tool(t, "grub-legacy", "", "sh", "-c", "printf 'blocklist (hd0,0)"+file+"\nquit\n' | grub --batch --no-floppy --device-map="+devices)
-	found := regexp.MustCompile(`(?m)^ *\(hd0,0\)(\d+)\+(\d+)`).FindStringSubmatch(out)
-	if found == nil {
-		t.Fatalf("grub's blocklist says %s", out)
-	}
-	return fmt.Sprintf(`"sector":%s,"count":%s`, found[1], found[2])
-}
-
 // bmap asks debugfs for the same of a file of two sectors.
-func bmap(t testing.TB, disk, file string) string {
+func bmap(t *testing.T, disk, file string) string {
 	t.Helper()
-	device := bootPartition(t, disk)
+	device := fmt.Sprintf("%s?offset=%d", disk, partitionOffset(t, disk, 1))
 	number := func(pattern, request string) int {
 		out := tool(t, "e2fsprogs", "", "debugfs", "-R", request, device)
-		var n int
-		if found := regexp.MustCompile(pattern).FindStringSubmatch(out); found == nil {
+		found := regexp.MustCompile(pattern).FindStringSubmatch(out)
+		if found == nil {
 			t.Fatalf("debugfs %s says %s", request, out)
-		} else if _, err := fmt.Sscan(found[1], &n); err != nil {
-			t.Fatal(err)
 		}
+		n, err := strconv.Atoi(found[1])
+		must(t, err)
 		return n
 	}
-	size := number(`Block size: +(\d+)`, "stats -h")
-	return fmt.Sprintf(`"sector":%d,"count":2`, number(`(?m)^(\d+)$`, "bmap "+file+" 0")*size/512)
-}
-
-// bootPartition is the first partition as the programs of e2fsprogs take it.
-func bootPartition(t testing.TB, disk string) string {
-	t.Helper()
-	var table struct {
-		PartitionTable struct{ Partitions []struct{ Start int64 } }
-	}
-	must(t, json.Unmarshal([]byte(tool(t, "fdisk", "", "sfdisk", "-J", disk)), &table))
-	return fmt.Sprintf("%s?offset=%d", disk, table.PartitionTable.Partitions[0].Start*512)
+	block := number(`(?m)^(\d+)$`, "bmap /boot/grub/"+file+" 0")
+	return fmt.Sprintf("%d+2", block*number(`Block size: +(\d+)`, "stats -h")/512)
 }
 
 // TestDefaultBehindMBR is a disk as Formilux made it: the number in sector 2, the menu in the loader.
 func TestDefaultBehindMBR(t *testing.T) {
 	disk := lookDisk(t, "grub-legacy")
-	for _, file := range []string{"default", "menu.lst"} {
-		tool(t, "e2fsprogs", "", "debugfs", "-w", "-R", "rm /boot/grub/"+file, bootPartition(t, disk))
-	}
+	editPartition(t, disk, 1, t.TempDir(), "rm /boot/grub/default", "rm /boot/grub/menu.lst")
 	sector := make([]byte, 512)
 	copy(sector[6:], "\x03\x02\xff\xff\xff\x00\x03") // version, install partition, saved entry
 	copy(sector[0x12:], "0.96")
@@ -204,7 +180,7 @@ func TestDefaultOfDisk(t *testing.T) {
 			{"default set backup --yes --dry-run", "0"},
 		}
 		for _, s := range steps {
-			before := readFile(t, disk)
+			before := read(t, disk)
 			was := document(t, "default", "--flash", disk).BootDefault
 			code, out, errs := cli(append(strings.Fields(s.args), "--flash", disk)...)
 			now := document(t, "default", "--flash", disk).BootDefault
@@ -215,18 +191,11 @@ func TestDefaultOfDisk(t *testing.T) {
 			if *was.Entry == s.entry {
 				want = 0
 			}
-			if n := sectorsThatDiffer(before, readFile(t, disk)); n != want {
+			if n := sectorsThatDiffer(before, read(t, disk)); n != want {
 				t.Errorf("%s: %s: %d sectors differ, want %d", loader, s.args, n, want)
 			}
 		}
 	}
-}
-
-func readFile(t testing.TB, name string) []byte {
-	t.Helper()
-	b, err := os.ReadFile(name)
-	must(t, err)
-	return b
 }
 
 func sectorsThatDiffer(a, b []byte) int {
