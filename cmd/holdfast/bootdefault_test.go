@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -8,6 +9,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"holdfast/ops/bench/vm"
 )
 
 // bootDefault is what `status --json` says of the boot default, as its users decode it.
@@ -113,4 +116,53 @@ func editPartition(t *testing.T, disk string, number int, dir string, commands .
 	script := filepath.Join(dir, "commands")
 	must(t, os.WriteFile(script, []byte(strings.Join(commands, "\n")+"\n"), 0o644))
 	tool(t, "e2fsprogs", dir, "debugfs", "-w", "-f", script, partition(t, disk, number))
+}
+
+// TestDefaultFromStage sets the default on the console, where the boot partition is mounted
+// read-only: its file shows the new value although the old one was in the page cache, and after a
+// reset GRUB boots it.
+func TestDefaultFromStage(t *testing.T) {
+	for loader, file := range map[string]string{"grub-legacy": "default", "grub2": "grubenv"} {
+		t.Run(loader, func(t *testing.T) {
+			disk := makeDisk(t, loader, bothConsoles)
+			ctx, m := bootDisk(t, disk)
+			line := m.Serial(0)
+			must(t, line.WaitScreen(ctx, showsAll("next boot  maintenance", imagesFooter)))
+			must(t, line.Press("d"))
+			must(t, line.WaitScreen(ctx, showsAll("> maintenance", "Enter shows the plan")))
+			must(t, line.Press("up"))
+			must(t, line.WaitScreen(ctx, showsAll("> backup")))
+			must(t, line.Press("enter"))
+			must(t, line.WaitScreen(ctx, showsAll("4 (maintenance) -> 2 (backup)", "one sector", "through the device", "Enter writes")))
+			must(t, line.Press("enter"))
+			must(t, line.WaitScreen(ctx, showsAll("read back", "next boot  backup")))
+			must(t, m.WaitVGA(ctx, "next boot  backup"))
+
+			toLeave(t, ctx, line, "shell on this console")
+			must(t, line.Press("enter"))
+			must(t, line.Expect(ctx, "# "))
+			must(t, line.Type("grep -a -o -m1 '^[a-z_]*=*[0-9]' /boot/boot/grub/"+file+"; echo E''ND; exit\r"))
+			must(t, line.Expect(ctx, map[string]string{"default": "2\r\n", "grubenv": "saved_entry=2\r\n"}[file]+"END"))
+
+			must(t, line.WaitScreen(ctx, showsAll("next boot  backup")))
+			toLeave(t, ctx, line, "reboot")
+			must(t, line.Press("enter"))
+			must(t, line.WaitScreen(ctx, showsAll("Reboot the machine?")))
+			must(t, line.Press("y"))
+			must(t, line.Wait(ctx, "THIS IS IMAGE backup"))
+			must(t, m.Close())
+		})
+	}
+}
+
+// toLeave goes to the screen with the ways out, and to one of them.
+func toLeave(t *testing.T, ctx context.Context, line *vm.Serial, way string) {
+	t.Helper()
+	must(t, line.Press("q"))
+	must(t, line.WaitScreen(ctx, showsAll("> back to the images", way)))
+	must(t, line.Press("down"))
+	if way == "reboot" {
+		must(t, line.Press("down"))
+	}
+	must(t, line.WaitScreen(ctx, showsAll("> "+way)))
 }
