@@ -224,29 +224,28 @@ func (c *config) doubt(line string) {
 	c.level.unsure = true
 }
 
+// maxExpanded bounds the text that variables give to one command, in bytes.
+const maxExpanded = 64 << 10
+
 // expand gives the words of a command as it gets them; those with unknown variables have them as
 // they are written.
 func (c *config) expand(words []word) []value {
 	var values []value
+	room := maxExpanded
 	for _, w := range words {
 		v := value{known: true}
-		quoted := len(w) == 0
+		bare := true
 		for _, p := range w {
 			text, known := p.text, true
 			if p.variable {
-				var of value
-				of, known = c.variables[p.text], false
-				if text = "$" + p.text; of.known {
-					text, known = of.text, true
-				}
+				text, known = c.variable(p.text, &room)
 			}
 			v.text += text
 			v.known = v.known && known
-			quoted = quoted || p.quoted || !p.variable
+			bare = bare && p.variable && !p.quoted
 		}
 		switch {
-		case v.known && v.text == "" && !quoted: // an unset variable alone is no word
-		case v.known && len(w) == 1 && w[0].variable && !w[0].quoted:
+		case v.known && bare: // is split, and no word when it is empty
 			for _, text := range strings.Fields(v.text) {
 				values = append(values, value{text, true})
 			}
@@ -255,6 +254,16 @@ func (c *config) expand(words []word) []value {
 		}
 	}
 	return values
+}
+
+// variable is the text of a variable, as it is written when that is not known.
+func (c *config) variable(name string, room *int) (text string, known bool) {
+	v := c.variables[name]
+	if !v.known || len(v.text) > *room {
+		return "$" + name, false
+	}
+	*room -= len(v.text)
+	return v.text, true
 }
 
 func texts(values []value) []string {
