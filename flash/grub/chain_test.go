@@ -100,6 +100,27 @@ func TestLateSave(t *testing.T) {
 	}
 }
 
+func TestBareSavedefault(t *testing.T) {
+	m := parseMenuList("default saved\ntitle a\nkernel /k\ntitle b\nsavedefault\nkernel /k\n")
+	if m.Entries[0].Saves != "" || m.Entries[1].Saves != "1" {
+		t.Errorf("entries = %+v, want the second to save itself", m.Entries)
+	}
+}
+
+// TestOnceInSubmenu has a variable that is not exported, which GRUB 2 does not know in a submenu: what
+// is not to be saved when it is for once is saved there all the same.
+func TestOnceInSubmenu(t *testing.T) {
+	const config = "load_env\nif [ \"$next_entry\" ]; then set default=\"$next_entry\"; set boot_once=true; else set default=\"$saved_entry\"; fi\n" +
+		"function savedefault { if [ -z \"$boot_once\" ]; then saved_entry=\"$chosen\"; save_env saved_entry; fi; }\n" +
+		"menuentry a { savedefault; linux /a; }\nsubmenu s { menuentry b { savedefault; linux /b; }; }\n"
+	for script, want := range map[string]string{config: "1>0", "export boot_once\n" + config: "1>0 0"} {
+		s := Env{Lines: []EnvLine{{"saved_entry", "0"}, {"next_entry", "1>0"}}}
+		if got := keys(configMenu(t, script).Chain(s, anything)); got != want {
+			t.Errorf("Chain = %q, want %q of\n%s", got, want, script)
+		}
+	}
+}
+
 // TestStays has a last command in GRUB 2's entry that succeeds: then GRUB does not fall back.
 func TestStays(t *testing.T) {
 	const config = "set fallback=1\nmenuentry a {\nlinux /system/active/k\necho done\n}\nmenuentry b {\nlinux /system/backup/k\n}\n"

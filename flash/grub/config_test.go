@@ -180,6 +180,7 @@ func TestTooLong(t *testing.T) {
 		"calls":     deep + "gz\n",
 		"recursion": "function f { f; }\nf\n",
 		"variables": vars.String(),
+		"doubling":  "a=x\n" + strings.Repeat("a=\"$a$a\"\n", 60) + "default=\"$a\"\n" + strings.Repeat("echo "+strings.Repeat("$a ", 1000)+"\n", 100),
 		"quotes":    "echo " + strings.Repeat(`\a`, 400000),
 		"dollars":   "echo " + strings.Repeat("${", 4000),
 		"lines":     strings.Repeat("a;", 100000),
