@@ -142,7 +142,7 @@ func (c *config) run(list []statement) error {
 		case loop:
 			err = c.either(s.block, nil)
 		case function:
-			c.define(s)
+			c.functions[s.words[0].written()] = s.block
 		default:
 			err = c.command(s)
 		}
@@ -203,19 +203,12 @@ func (c *config) either(body []statement, others []branch) error {
 	return nil
 }
 
-// define makes a function. One that may be another is called as a command that is not understood.
-func (c *config) define(s statement) {
-	name := s.words[0].written()
-	c.functions[name] = s.block
-	if c.unsure > 0 {
-		delete(c.functions, name)
-		c.unknown(s.line)
-	}
-}
+// maxUnknown bounds how many lines are kept.
+const maxUnknown = 100
 
 // unknown keeps a line that is not understood.
 func (c *config) unknown(line string) {
-	if !slices.Contains(c.menu.Unknown, line) {
+	if len(c.menu.Unknown) < maxUnknown && !slices.Contains(c.menu.Unknown, line) {
 		c.menu.Unknown = append(c.menu.Unknown, line)
 	}
 }
@@ -343,11 +336,11 @@ func (c *config) submenu(e Entry, block []statement) error {
 
 // body runs an entry's commands.
 func (c *config) body(e *Entry, s statement) error {
-	unsure, outside, functions := c.unsure, c.variables, maps.Clone(c.functions)
-	c.steps += len(outside) + len(functions)
+	unsure, outside := c.unsure, c.variables
+	c.steps += len(outside)
 	c.unsure, c.entry, c.variables = 0, e, maps.Clone(outside)
 	c.variables["chosen"] = value{e.name(), true}
-	defer func() { c.unsure, c.entry, c.variables, c.functions = unsure, nil, outside, functions }()
+	defer func() { c.unsure, c.entry, c.variables = unsure, nil, outside }()
 	err := c.run(s.block)
 	e.ways.stays = !loads(c.last)
 	return err

@@ -2,6 +2,7 @@ package volume
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"slices"
@@ -61,7 +62,7 @@ func (m machine) look(b block) Seen {
 	case !errors.Is(err, errUnknown):
 		s.Err = cause(err)
 	}
-	s.Name, s.Disk, s.Partition = b.name, b.disk, b.partition
+	s.Name, s.Device, s.Disk, s.Partition = b.name, m.node(b.name), b.disk, b.partition
 	return s
 }
 
@@ -108,5 +109,9 @@ func (m machine) openName(name string) (*Volume, error) {
 	if err != nil {
 		return nil, err
 	}
-	return m.openBlock(b)
+	v, err := m.openBlock(b)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, cause(err))
+	}
+	return v, nil
 }

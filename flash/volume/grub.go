@@ -1,6 +1,7 @@
 package volume
 
 import (
+	"fmt"
 	"path/filepath"
 	"strings"
 )
@@ -28,7 +29,7 @@ func (m machine) grub(flash *Volume) (*Volume, error) {
 func (m machine) grubInImage(flash *Volume) (*Volume, error) {
 	i, err := readImage(flash.Disk, m.sectorOf(flash.Disk))
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%s: %w", flash.Disk, cause(err))
 	}
 	if len(i.table.Partitions) == 0 {
 		return nil, none("GRUB's files", []Seen{flash.seen()}, grubFiles)

@@ -24,6 +24,14 @@ func Open(t string) (*Volume, error) { return thisMachine().open(t, aFlash) }
 func OpenGRUB(t string) (*Volume, error) { return thisMachine().open(t, grubFiles) }
 
 func (m machine) open(t string, want content) (*Volume, error) {
+	v, err := m.openAny(t, want)
+	if a := (*Ambiguous)(nil); err != nil && !errors.As(err, &a) {
+		return nil, fmt.Errorf("%s: %w", t, cause(err))
+	}
+	return v, err
+}
+
+func (m machine) openAny(t string, want content) (*Volume, error) {
 	info, err := os.Stat(t)
 	if errors.Is(err, fs.ErrNotExist) {
 		if file, n, ok := cutPartition(t); ok {
@@ -40,7 +48,7 @@ func (m machine) open(t string, want content) (*Volume, error) {
 	case info.Mode().IsRegular():
 		return m.openImage(t, want)
 	}
-	return nil, fmt.Errorf("%s is neither a directory nor a disk nor an image file", t)
+	return nil, errors.New("neither a directory nor a disk nor an image file")
 }
 
 // cutPartition takes "disk.img:2" apart.
@@ -85,7 +93,7 @@ func (m machine) openDir(dir string) (*Volume, error) {
 	return v, nil
 }
 
-// openNode opens a block device: a volume, or a disk with several.
+// openNode opens a block device by any path of it.
 func (m machine) openNode(path string, want content) (*Volume, error) {
 	number, err := deviceNumber(path)
 	if err != nil {
@@ -93,29 +101,35 @@ func (m machine) openNode(path string, want content) (*Volume, error) {
 	}
 	b, err := m.byNumber(number)
 	if err != nil {
-		return nil, fmt.Errorf("%s: no such block device: %w", path, err)
+		return nil, fmt.Errorf("the kernel knows no such disk: %w", cause(err))
 	}
+	return m.openDisk(path, b, want)
+}
+
+// openDisk opens a volume, or one of those on a disk that the kernel shows as partitions. A loop
+// device need not have its partitions shown.
+func (m machine) openDisk(path string, b block, want content) (*Volume, error) {
 	parts, err := m.partitions(b.name)
 	if err != nil {
 		return nil, err
 	}
-	if b.partition == 0 && len(parts) == 0 {
+	if len(parts) > 0 {
+		var names []string
+		for _, p := range parts {
+			names = append(names, m.node(p.name))
+		}
+		return m.choose(path, names, want, func(n int) (*Volume, error) { return m.openBlock(parts[n]) })
+	}
+	if b.partition == 0 {
 		if i, err := readImage(path, b.sector); err == nil && len(i.table.Partitions) > 0 {
 			return m.choose(path, i.names(), want, func(n int) (*Volume, error) { return m.openPart(i, n) })
 		}
 	}
-	if len(parts) == 0 {
-		v, err := m.openBlock(b)
-		if err == nil {
-			v.Name = path
-		}
-		return v, err
+	v, err := m.openBlock(b)
+	if err == nil {
+		v.Name = path
 	}
-	var names []string
-	for _, p := range parts {
-		names = append(names, m.node(p.name))
-	}
-	return m.choose(path, names, want, func(n int) (*Volume, error) { return m.openBlock(parts[n]) })
+	return v, err
 }
 
 // openBlock opens the volume that a block device is: through its mount where all of it can be seen,
@@ -141,7 +155,7 @@ func (m machine) openBlock(b block) (*Volume, error) {
 	}
 	if err != nil {
 		v.Close()
-		return nil, fmt.Errorf("%s: %w", v.Name, cause(err))
+		return nil, err
 	}
 	v.fsys = v.blocks
 	v.ReadOnly = b.readOnly || !writable(v.Device)
@@ -196,7 +210,7 @@ func readImage(name string, sector int64) (image, error) {
 	}
 	i.table, err = disk.ReadTable(f, i.size, sector)
 	if err != nil && !errors.Is(err, disk.ErrNoTable) {
-		return image{}, fmt.Errorf("%s: %w", name, err)
+		return image{}, err
 	}
 	return i, nil
 }
@@ -232,9 +246,9 @@ func (m machine) openNumbered(file string, n int) (*Volume, error) {
 		}
 	}
 	if len(i.table.Partitions) == 0 {
-		return nil, fmt.Errorf("%s:%d: %w", file, n, disk.ErrNoTable)
+		return nil, disk.ErrNoTable
 	}
-	return nil, fmt.Errorf("%s:%d: no such partition; there is %s", file, n, strings.Join(i.names(), ", "))
+	return nil, fmt.Errorf("no such partition; there is %s", strings.Join(i.names(), ", "))
 }
 
 // sectorOf is the size of a disk's logical sectors, 0 for an image file.
@@ -270,7 +284,7 @@ func (m machine) openWindow(name string, i image, p disk.Partition) (*Volume, er
 	}
 	if err != nil {
 		f.Close()
-		return nil, fmt.Errorf("%s: %w", name, err)
+		return nil, err
 	}
 	v.fsys = v.blocks
 	return v, nil

@@ -13,7 +13,8 @@ import (
 
 // Seen is a volume that was looked at: what it holds, and nothing of it is open.
 type Seen struct {
-	Name      string // "/dev/sda2", "disk.img:2"; in PID 1's messages the kernel's "sda2"
+	Name      string // of a Finder the kernel's name: "sda2"; else as of a Volume: "disk.img:2"
+	Device    string // path of its device: "/dev/sda2"; "" in an image file
 	Disk      string // the kernel's name of its disk: "sda"; "" of an image file
 	Partition int    // 0 of a whole disk
 	disk.FileSystem
@@ -46,7 +47,8 @@ func (s Seen) has(c content) bool {
 // seen looks at an open volume.
 func (v *Volume) seen() Seen {
 	return Seen{
-		Name: v.Name, Partition: v.Partition, FileSystem: v.FileSystem, Unclean: v.Unclean(),
+		Name: v.Name, Device: v.Device, Partition: v.Partition,
+		FileSystem: v.FileSystem, Unclean: v.Unclean(),
 		Flash: holdsFlash(v.fsys), GRUB: holdsGRUB(v.fsys),
 	}
 }
@@ -137,7 +139,7 @@ func none(target string, list []Seen, want content) *Ambiguous {
 	case len(a.Candidates) > 0:
 		a.Reason = fmt.Sprintf("there is %v on each of %s", want, strings.Join(a.Candidates, ", "))
 	case len(list) == 0:
-		a.Reason = "there is no disk: it is not connected, or its driver is not in this archive"
+		a.Reason = "there is no disk: it is not connected, or its driver is missing"
 	default:
 		a.Reason, a.Err = strings.Join(reasons, "; "), errors.Join(errs...)
 	}

@@ -93,6 +93,9 @@ func (p Plan) write(rep ops.Reporter) error {
 // without CONFIG_BLK_DEV_WRITE_MOUNTED): the file system is writable for the time of the write.
 func (p Plan) writeRemounted(rep ops.Reporter) error {
 	dir, _ := p.spot.volume.Mounted()
+	if err := checkRemount(dir); err != nil {
+		return err
+	}
 	rep.Log(fmt.Sprintf("the kernel lets nobody write to %s while it is mounted: %s is mounted for writing meanwhile", p.spot.device.Name, dir))
 	return writable(dir, func() error { return store.OverwriteFile(p.spot.volume.Dir, p.spot.path, p.change) })
 }
@@ -143,7 +146,7 @@ func explain(err error) error {
 	case errors.Is(err, syscall.EBUSY):
 		return fail(ops.NotWritable, "", err, "somebody else has it: where it is mounted, name that directory")
 	case errors.Is(err, fs.ErrPermission):
-		return fail(ops.NotWritable, "", err, "run this as root")
+		return fail(ops.NotWritable, "", err, "run this as root, and see whether the device is write-protected")
 	}
 	return fail(kindOf(err, ops.Internal), "", err, "")
 }

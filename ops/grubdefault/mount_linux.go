@@ -21,9 +21,6 @@ func readOnly(dir string) bool {
 // writable mounts the file system on dir for writing, calls write, and makes it read-only again in
 // any case.
 func writable(dir string, write func() error) error {
-	if err := checkRemount(dir); err != nil {
-		return err
-	}
 	flags, err := mountFlags(dir)
 	if err != nil {
 		return err

@@ -8,7 +8,6 @@ import (
 	"testing/fstest"
 
 	"holdfast/flash"
-	"holdfast/flash/grub"
 	"holdfast/kexec/kexectest"
 	"holdfast/ops"
 )
@@ -68,8 +67,10 @@ func TestBoot(t *testing.T) {
 		{"maintenance", "4", nil, "maintenance", "maintenance", ""},
 		{"backup is empty", "0", func(m fstest.MapFS) { drop(m, "system/backup/") }, "active", "active active maintenance", ""},
 		{"active is no kernel", "0", func(m fstest.MapFS) { m["system/active/kernel.img"].Data = []byte("text") },
-			"active", "backup backup maintenance", "entry 0, Active image: its kernel cannot be loaded"},
+			"active", "backup backup maintenance", `entry 0, "Active image": its kernel cannot be loaded`},
 		{"the maintenance kernel is not there", "2", func(m fstest.MapFS) { delete(m, "firmware/kernel.img") },
+			"backup", "backup backup", ""},
+		{"the maintenance kernel is empty", "2", func(m fstest.MapFS) { m["firmware/kernel.img"].Data = nil },
 			"backup", "backup backup", ""},
 		{"GRUB's own writing", "1\x00\n\n\n\n", nil, "active", "active backup backup maintenance", ""},
 		{"no such entry", "9", nil, "backup", "backup backup maintenance", `boot/grub/menu.lst has no entry "9"`},
@@ -176,20 +177,10 @@ func TestBootNotKnown(t *testing.T) {
 	}
 }
 
-// TestBootStage2: Formilux keeps the number on the disk itself; its menu may be in the loader.
-func TestBootStage2(t *testing.T) {
-	r := fullReport()
-	r.Target.GRUB = Place{FS: fstest.MapFS{}}
-	place, err := r.Target.GRUB.blocks(grub.Place{Form: grub.Stage2})
-	if err != nil || place != stage2 {
-		t.Errorf("stage2 is at %v, %v; want %v", place, err, stage2)
-	}
-}
-
 func TestVerifyAll(t *testing.T) {
 	m := bootable("0")
 	m["system/active/SHA256SUMS"] = &fstest.MapFile{Data: []byte(strings.Repeat("00", 32) + "  kernel.img\n")}
-	old := read(t, m, "")
+	old := read(t, m)
 	r, err := old.VerifyAll(t.Context(), ops.Discard)
 	if err != nil {
 		t.Fatal(err)

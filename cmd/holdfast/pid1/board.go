@@ -51,6 +51,9 @@ func noticeOf(said string, i stage.Info) string {
 	if said != "" {
 		parts = append(parts, said)
 	}
+	if i.Taken != "" {
+		parts = append(parts, i.Taken)
+	}
 	if i.State == stage.Found && i.Flash.Unclean {
 		parts = append(parts, "the flash was not unmounted cleanly")
 	}

@@ -1,11 +1,12 @@
 package pid1
 
 import (
+	"cmp"
 	"os"
-	"path/filepath"
 	"time"
 
 	"holdfast/cmd/holdfast/stage"
+	"holdfast/flash/volume"
 	"holdfast/initramfs"
 )
 
@@ -36,26 +37,25 @@ func (p *process) prepare() {
 		})
 	}
 	word, _ := stage.Argument(p.line, "flash")
-	s := &search{sys: "/sys/class/block", dev: "/dev", look: lookBy(filepath.Join(stage.RunDir, "look"))}
-	p.find(s, word)
+	p.find(volume.NewFinder(), word)
 }
 
 // find searches until the flash is found and mounted. After searchFor it says that there is none,
 // or several, and goes on: a disk may come, or go.
-func (p *process) find(s *search, word string) {
+func (p *process) find(f *volume.Finder, word string) {
 	start := time.Now()
 	latest := start // when something last came or went
 	for {
-		changed, err := s.pass()
+		changed, err := f.Pass()
 		if err != nil {
 			p.log.printf("search for the flash: %v", err)
 		}
 		if changed {
 			latest = time.Now()
 		}
-		v := decide(s.volumes(), word)
+		v := decide(f.Volumes(), word)
 		early := time.Since(start) < searchFor
-		settled := word != "" || time.Since(latest) >= searchSettle
+		settled := !v.settles(word) || time.Since(latest) >= searchSettle
 		switch {
 		case v.state == stage.Found && settled:
 			if p.found(v, word) {
@@ -78,44 +78,37 @@ func pace(early bool) time.Duration {
 // found mounts the flash and GRUB's partition and tells everybody. Not so when the flash cannot be
 // mounted.
 func (p *process) found(v verdict, word string) bool {
-	var mounts []stage.Mount
-	flash, err := place(v.flash, stage.FlashDir)
+	flash, boot := v.choice.Flash, v.choice.Boot
+	m, err := place(flash, stage.FlashDir)
 	if err != nil {
 		v.state, v.problem = stage.None, err.Error()
 		p.board.publish(v)
 		return false
 	}
-	mounts = append(mounts, flash)
-	v.flash.Dir, v.flash.Access = stage.FlashDir, "ro"
+	mounts := []stage.Mount{m}
+	at := mounted(flash, stage.FlashDir)
+	var bootAt stage.Volume
 	switch {
-	case v.boot.Device == v.flash.Device:
-		v.boot = v.flash
-	case v.boot.Device != "":
-		boot, err := place(v.boot, stage.BootDir)
+	case boot == nil:
+	case boot.Name == flash.Name:
+		bootAt = at
+	default:
+		bootAt = described(*boot)
+		m, err := place(*boot, stage.BootDir)
 		if err != nil {
 			p.log.printf("%v", err)
 			break
 		}
-		mounts = append(mounts, boot)
-		v.boot.Dir, v.boot.Access = stage.BootDir, "ro"
+		mounts, bootAt = append(mounts, m), mounted(*boot, stage.BootDir)
 	}
-	if word == "" {
-		word = v.flash.Device
-	}
-	p.log.printf("the flash is %s (%s)", v.flash.Device, v.flash.Type)
+	p.log.printf("the flash is %s (%s)", flash.Name, flash.Type)
+	p.log.printf("%s", v.choice.Note)
 	p.board.change(func(i *stage.Info) {
-		i.State, i.Problem = stage.Found, ""
-		i.Flash, i.Boot, i.Candidates = v.flash.Volume, v.boot.Volume, v.candidates
-		i.Word, i.Mounts = word, mounts
+		i.State, i.Problem, i.Taken = stage.Found, "", v.choice.Note
+		i.Flash, i.Boot, i.Candidates = at, bootAt, v.candidates
+		i.Word, i.Mounts = cmp.Or(word, flash.Name), mounts
 	})
 	return true
-}
-
-// place mounts a volume where it stays, as it was mounted to look at it.
-func place(v volume, dir string) (stage.Mount, error) {
-	m := v.mount
-	m.Dir = dir
-	return m, m.Mount()
 }
 
 // publish tells everybody that there is no flash so far, and why. It writes only what is new.

@@ -12,153 +12,35 @@ import (
 	"testing"
 
 	"holdfast/cmd/holdfast/stage"
+	"holdfast/flash/disk"
+	"holdfast/flash/volume"
 )
 
-// addDevice adds a block device to a made-up /sys/class/block and /dev: a partition when on is
-// another device. Its content is an image file's, or zeros.
-func addDevice(t *testing.T, root, name, on, image string) {
-	t.Helper()
-	dir := filepath.Join("devices/pci0/block", on)
-	if name != on {
-		dir = filepath.Join(dir, name)
-		writeFile(t, root, filepath.Join(dir, "partition"), []byte("1\n"))
-	}
-	writeFile(t, root, filepath.Join(dir, "size"), []byte("16384\n"))
-	class := filepath.Join(root, "class/block")
-	if err := os.MkdirAll(class, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Symlink(filepath.Join("../..", dir), filepath.Join(class, name)); err != nil {
-		t.Fatal(err)
-	}
-	data := make([]byte, 4096)
-	if image != "" {
-		var err error
-		if data, err = os.ReadFile(image); err != nil {
-			t.Fatal(err)
-		}
-	}
-	writeFile(t, root, filepath.Join("dev", name), data)
-}
-
-func TestSearch(t *testing.T) {
-	root := t.TempDir()
-	fs := func(fstype string, args ...string) string {
-		file := filepath.Join(t.TempDir(), fstype)
-		args = append([]string{"-q", "-t", fstype, "-L", fstype}, append(args, file, "4M")...)
-		run(t, nil, "", need(t, "mke2fs", "e2fsprogs"), args...)
-		return file
-	}
-	unclean := fs("ext4")
-	run(t, nil, "", need(t, "debugfs", "e2fsprogs"), "-w", "-R", "feature needs_recovery", unclean)
-	addDevice(t, root, "sda", "sda", "")
-	addDevice(t, root, "sda1", "sda", fs("ext2", "-U", flashUUID))
-	addDevice(t, root, "sda2", "sda", unclean)
-	addDevice(t, root, "sda3", "sda", "") // nothing on it
-	addDevice(t, root, "vda", "vda", fs("ext3"))
-	for _, name := range []string{"loop0", "ram0", "zram0", "sr0", "fd0"} {
-		addDevice(t, root, name, name, unclean)
-	}
-	addDevice(t, root, "sdb", "sdb", unclean) // a card reader without a card
-	writeFile(t, root, "devices/pci0/block/sdb/size", []byte("0\n"))
-	addDevice(t, root, "sdc", "sdc", unclean) // whose node does not exist yet
-	node := filepath.Join(root, "dev/sdc")
-	if err := os.Rename(node, node+".later"); err != nil {
-		t.Fatal(err)
-	}
-
-	var looked []string
-	s := &search{
-		sys: filepath.Join(root, "class/block"), dev: filepath.Join(root, "dev"),
-		look: func(v *volume) { looked = append(looked, filepath.Base(v.mount.Device)+" "+v.Type) },
-	}
-	pass := func(wantChanged bool, want ...string) {
-		t.Helper()
-		changed, err := s.pass()
-		if err != nil || changed != wantChanged {
-			t.Fatalf("pass() = %v, %v, want %v", changed, err, wantChanged)
-		}
-		var got []string
-		for _, v := range s.volumes() {
-			text := fmt.Sprintf("%s on %s %s", v.Device, v.disk, v.Label)
-			if v.Unclean {
-				text += " unclean"
-			}
-			got = append(got, strings.TrimSpace(text))
-		}
-		if !slices.Equal(got, want) {
-			t.Fatalf("volumes %q, want %q", got, want)
-		}
-	}
-	first := []string{"sda1 on sda ext2", "sda2 on sda ext4 unclean", "sda3 on sda", "vda on vda ext3"}
-	pass(true, first...)
-	if got := s.volumes()[0].UUID; got != flashUUID {
-		t.Errorf("UUID of sda1 = %s, want %s", got, flashUUID)
-	}
-	pass(false, first...)
-	os.Rename(node+".later", node)
-	pass(true, first[0], first[1], first[2], "sdc on sdc ext4 unclean", first[3])
-	os.Remove(filepath.Join(root, "class/block/vda"))
-	pass(true, first[0], first[1], first[2], "sdc on sdc ext4 unclean")
-	slices.Sort(looked)
-	if want := []string{"sda1 ext2", "sda2 ext4", "sdc ext4", "vda ext3"}; !slices.Equal(looked, want) {
-		t.Errorf("looked at %q, want %q: each once", looked, want)
-	}
-}
-
 func TestDecide(t *testing.T) {
-	vol := func(name, disk, label string, flash, grub bool) volume {
-		return volume{Volume: stage.Volume{Device: name, Type: "ext2", Label: label, UUID: "AB-" + name},
-			disk: disk, flash: flash, grub: grub}
+	seen := func(name string, partition int) volume.Seen {
+		return volume.Seen{Name: name, Partition: partition, FileSystem: disk.FileSystem{Type: "ext2"}, Flash: true}
 	}
-	grub := vol("sda1", "sda", "boot", false, true)
-	flash := vol("sda2", "sda", "flash", true, false)
-	data := vol("sda3", "sda", "data", false, false)
-	both := vol("sdb1", "sdb", "stick", true, true)
-	twin := vol("sdc1", "sdc", "flash", true, false)
-	swap := volume{Volume: stage.Volume{Device: "sda4"}, disk: "sda"}
-	ill := volume{Volume: stage.Volume{Device: "sda5", Type: "ext4"}, disk: "sda", err: errors.New("input/output error")}
+	one, two := seen("sda2", 2), seen("sdb1", 1)
+	data := volume.Seen{Name: "sdc1", FileSystem: disk.FileSystem{Type: "ext2"}}
 	for _, c := range []struct {
-		name    string
-		volumes []volume
-		word    string
-		want    string // state, flash, boot, or the problem
+		list       []volume.Seen
+		word       string
+		want       string // state and flash, or problem
+		candidates int
+		settles    bool // the search waits a little for others
 	}{
-		{"nothing", nil, "", "none: there is no disk: it is not connected, or its driver is not in this archive"},
-		{"one", []volume{grub, flash, data}, "", "found sda2 sda1"},
-		{"GRUB on the flash", []volume{grub, both}, "", "found sdb1 sdb1"},
-		{"GRUB on the same disk", []volume{vol("vda1", "vda", "", false, true), grub, flash}, "", "found sda2 sda1"},
-		{"GRUB on another disk", []volume{vol("vda1", "vda", "", false, true), flash}, "", "found sda2 vda1"},
-		{"GRUB twice on the same disk", []volume{vol("sda9", "sda", "", false, true), grub, flash}, "", "found sda2 "},
-		{"GRUB twice elsewhere", []volume{vol("vda1", "vda", "", false, true), vol("vdb1", "vdb", "", false, true), flash}, "", "found sda2 "},
-		{"no GRUB", []volume{flash}, "", "found sda2 "},
-		{"two", []volume{flash, both}, "",
-			`several: there is a flash on each of sda2 (ext2, label "flash"), sdb1 (ext2, label "stick"): say which by flash=sda2 on the kernel command line`},
-		{"two, and nobody named them well", []volume{vol("sda1", "sda", "", true, false), vol("sdb1", "sdb", "\x1b[2J\u00e9", true, false)}, "",
-			`several: there is a flash on each of sda1 (ext2), sdb1 (ext2, label "\x1b[2J\u00e9"): say which by flash=sda1 on the kernel command line`},
-		{"two, and told which", []volume{grub, flash, both}, "sdb1", "found sdb1 sdb1"},
-		{"by path", []volume{grub, flash, both}, "/dev/sda2", "found sda2 sda1"},
-		{"by UUID", []volume{flash, both}, "UUID=ab-SDA2", "found sda2 sdb1"},
-		{"by label", []volume{flash, both}, "LABEL=stick", "found sdb1 sdb1"},
-		{"by a label that two have", []volume{flash, twin}, "LABEL=flash", `several: flash=LABEL=flash: that is each of sda2 (ext2, label "flash"), sdc1 (ext2, label "flash")`},
-		{"by an empty label", []volume{swap, flash}, "LABEL=", "none: flash=LABEL=: no such partition; there is sda4, sda2"},
-		{"not there", []volume{grub, flash}, "hda2", "none: flash=hda2: no such partition; there is sda1, sda2"},
-		{"not there, nor anything", nil, "sda2", "none: flash=sda2: no such partition; there is no disk at all"},
-		{"none", []volume{data, swap, ill}, "", "none: sda3 holds neither system/ nor sys/ with cfg/ beside it; " +
-			"sda4 has no file system that is known here; sda5 cannot be read: input/output error"},
-		{"told, but no flash", []volume{data, flash}, "sda3", "none: flash=sda3: sda3 holds neither system/ nor sys/ with cfg/ beside it"},
+		{nil, "", "none: there is no disk: it is not connected, or its driver is missing", 0, true},
+		{[]volume.Seen{one, data}, "", "found: sda2", 1, true},
+		{[]volume.Seen{one, two}, "", "several: there is a flash on each of sda2 (ext2), sdb1 (ext2): say which by flash=sda2 on the kernel command line", 2, true},
+		{[]volume.Seen{one, two}, "sdb1", "found: sdb1", 2, false},
+		{[]volume.Seen{one, two}, "hda2", "found: sda2", 2, true},
+		{[]volume.Seen{one, two}, "hda3", "none: flash=hda3: no such partition; there is sda2, sdb1", 2, false},
+		{[]volume.Seen{data}, "sdc1", "none: flash=sdc1: sdc1 holds neither system/ nor sys/ with cfg/ beside it", 0, false},
 	} {
-		v := decide(c.volumes, c.word)
-		got := fmt.Sprintf("%s %s %s", v.state, v.flash.Device, v.boot.Device)
-		if v.problem != "" {
-			got = fmt.Sprintf("%s: %s", v.state, v.problem)
+		v := decide(c.list, c.word)
+		if got := fmt.Sprintf("%s: %s", v.state, v.choice.Flash.Name+v.problem); got != c.want || len(v.candidates) != c.candidates || v.settles(c.word) != c.settles {
+			t.Errorf("flash=%s: %q with %d candidates, settles %v, want %q, %d, %v", c.word, got, len(v.candidates), v.settles(c.word), c.want, c.candidates, c.settles)
 		}
-		if got != c.want {
-			t.Errorf("%s: %q, want %q", c.name, got, c.want)
-		}
-	}
-	if v := decide([]volume{flash, both}, "sda2"); len(v.candidates) != 2 {
-		t.Errorf("candidates %v, want both that could be meant", v.candidates)
 	}
 }
 
