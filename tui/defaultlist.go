@@ -25,10 +25,9 @@ func (v *view) groups() []grub.Entry {
 	return first
 }
 
-// isDefault reports whether an entry of the list, or a retry of it, is the boot default.
-func (v *view) isDefault(e grub.Entry) bool {
-	b := v.snap.Report.Boot
-	return slices.ContainsFunc(b.Menu.Group(e), func(o grub.Entry) bool { return same(o, b.Entry) })
+// inGroup reports whether o is e or a retry of it.
+func inGroup(m grub.Menu, e, o grub.Entry) bool {
+	return same(e, o) || slices.ContainsFunc(m.Group(e), func(g grub.Entry) bool { return same(g, o) })
 }
 
 // same reports whether two entries of a menu are the same one: not every entry has a number.
@@ -76,9 +75,7 @@ func (v *view) groupRows(groups []grub.Entry) []row {
 		if v.savedName(e) == "" {
 			state = []string{"cannot be named"}
 		}
-		if v.isDefault(e) {
-			state = append(state, "default")
-		}
+		state = append(state, marks(r, func(o grub.Entry) bool { return inGroup(r.Boot.Menu, e, o) })...)
 		rows = append(rows, row{[]string{dash(e.Slot), dash(e.Key), dash(img.Version), e.Title, dash(strings.Join(state, ", "))}, worth})
 	}
 	return rows
