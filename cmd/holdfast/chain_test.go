@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -102,7 +101,7 @@ func bootedRight(t *testing.T, line []string, disk, image string, consoles []str
 // flashLabel is the label of the disk's second partition as util-linux reads it.
 func flashLabel(t *testing.T, disk string) string {
 	t.Helper()
-	offset := fmt.Sprint(flashOffset(t, disk))
+	_, offset, _ := strings.Cut(partition(t, disk, 2), "=")
 	label := strings.TrimSpace(tool(t, "util-linux", "", "blkid", "-p", "-O", offset, "-o", "value", "-s", "LABEL", disk))
 	if label == "" {
 		t.Fatal("blkid finds no label on the flash")
@@ -162,9 +161,6 @@ func TestBadKernels(t *testing.T) {
 	must(t, line.Press("?"))
 	must(t, line.Wait(ctx, "keys and words")) // the footer says "help" on every screen
 }
-
-// flashOffset is where the disk's second partition begins, in bytes.
-func flashOffset(t *testing.T, disk string) int { return partitionOffset(t, disk, 2) }
 
 // editFlash changes files on the disk's second partition by debugfs commands.
 func editFlash(t *testing.T, disk, dir string, commands ...string) {
