@@ -99,18 +99,24 @@ func (m Map) notPlain() string {
 	return ""
 }
 
-// Places lists the sectors of the file's bytes in their order, holes left out. It is an error where
-// the device holds the bytes in another form.
+// ErrNoSectors is wrapped by the error for a file of which some bytes are in no sectors of their own.
+var ErrNoSectors = errors.New("not in sectors of its own")
+
+// Places lists the sectors of the file's bytes in their order, holes left out; of what is unwritten,
+// those that are reserved. It is an error where the device holds the bytes in another form.
 func (m Map) Places() ([]Place, error) {
 	var list []Place
 	for _, e := range m.Extents {
 		length := min(e.Length, m.Size-e.Logical)
-		if e.Flags&^(Unwritten|Shared) != 0 || e.Physical%Sector != 0 {
-			return nil, fmt.Errorf("%w: its data is %v", ErrNotPlain, e.Flags)
+		switch {
+		case length <= 0:
+			continue // reserved behind the end
+		case e.Flags&^(Unwritten|Shared) != 0:
+			return nil, fmt.Errorf("%w: its data is %v", ErrNoSectors, e.Flags)
+		case e.Physical%Sector != 0 || e.Physical < 0:
+			return nil, fmt.Errorf("%w: an extent does not begin with a sector", ErrNoSectors)
 		}
-		if length > 0 {
-			list = append(list, Place{Sector: e.Physical / Sector, Count: (length + Sector - 1) / Sector})
-		}
+		list = append(list, Place{Sector: e.Physical / Sector, Count: (length + Sector - 1) / Sector})
 	}
 	return list, nil
 }
