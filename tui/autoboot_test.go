@@ -47,7 +47,7 @@ func TestStoppedAutobootStaysStopped(t *testing.T) {
 	b.requests <- request{kind: stopAction, console: "ttyS0"}
 	b.w.until(t, "stopping", func(s *Snapshot) bool { return s.Action != nil && s.Action.Stopping })
 	m.let <- struct{}{}
-	b.w.until(t, "the end of it", func(s *Snapshot) bool { return s.Action == nil && s.Failure != nil })
+	b.w.until(t, "the end of it", func(s *Snapshot) bool { return s.Action == nil && s.Outcome != nil })
 	select {
 	case line := <-m.loads:
 		t.Errorf("goes on with %q", line)
@@ -70,7 +70,7 @@ func TestAutobootLosesTheFlash(t *testing.T) {
 	m := counted(t, b)
 	b.targets <- Target{Problem: "pulled out"}
 	m.let <- struct{}{}
-	b.w.until(t, "the failure", func(s *Snapshot) bool { return s.Action == nil && s.Failure != nil })
+	b.w.until(t, "the failure", func(s *Snapshot) bool { return s.Action == nil && s.Outcome != nil })
 }
 
 // TestStoppingUnlocks: a stop that takes its time must not lock the consoles.

@@ -12,8 +12,7 @@ import (
 type bootScreen struct {
 	view   *view
 	image  string
-	asked  *Snapshot // what was shown when we sent the request; nil: we did not
-	before int       // number of the last failure then
+	errand errand
 	text   pager
 }
 
@@ -34,17 +33,10 @@ func (s *bootScreen) Keys() []key.Binding {
 	return []key.Binding{k.Back}
 }
 
-// failure is how the boot that we asked for failed.
-func (s *bootScreen) failure() *Failure {
-	f := s.view.snap.Failure
-	if s.asked == nil || f == nil || f.Number <= s.before {
-		return nil
-	}
-	return f
-}
+func (s *bootScreen) outcome() *Outcome { return s.errand.outcome(s.view.snap) }
 
 // tells reports whether the screen shows how a boot goes or went, and not a plan.
-func (s *bootScreen) tells() bool { return s.view.snap.Action != nil || s.failure() != nil }
+func (s *bootScreen) tells() bool { return s.view.snap.Action != nil || s.outcome() != nil }
 
 func (s *bootScreen) plan() (boot.Plan, error) {
 	v := s.view
@@ -59,9 +51,9 @@ func (s *bootScreen) Update(k tea.KeyPressMsg) move {
 		return s.enter()
 	case key.Matches(k, v.keys.Boot):
 		return move{taken: true} // it is this screen already
-	case key.Matches(k, v.keys.Back) && v.snap.Action != nil && v.snap.Action.Console == v.console:
+	case key.Matches(k, v.keys.Back) && v.acts():
 		return move{taken: true, ask: &request{kind: stopAction}}
-	case key.Matches(k, v.keys.Back) && s.failure() != nil:
+	case key.Matches(k, v.keys.Back) && s.outcome() != nil:
 		return move{taken: true, back: true, ask: &request{kind: dismiss}}
 	}
 	return move{taken: s.text.Update(k, v.keys)}
@@ -71,7 +63,7 @@ func (s *bootScreen) Update(k tea.KeyPressMsg) move {
 // be seen first: a stuck Enter key must not start the boot again.
 func (s *bootScreen) ready() bool {
 	snap := s.view.snap
-	if s.asked == snap || s.failure() != nil || snap.Report == nil || snap.Action != nil {
+	if s.errand.waits(snap) || s.outcome() != nil || snap.Report == nil || snap.Action != nil {
 		return false
 	}
 	_, err := s.plan()
@@ -84,11 +76,8 @@ func (s *bootScreen) enter() move {
 	if !s.ready() {
 		return move{taken: true}
 	}
-	s.asked = v.snap
-	if v.snap.Failure != nil {
-		s.before = v.snap.Failure.Number
-	}
-	return move{taken: true, ask: &request{kind: bootImage, image: s.image}}
+	s.errand.send(v.snap)
+	return move{taken: true, ask: &request{kind: bootImage, object: s.image}}
 }
 
 // View shows the plan, the progress or the failure.
@@ -97,8 +86,8 @@ func (s *bootScreen) View(width, height int) []line {
 	switch {
 	case v.snap.Action != nil:
 		return v.progress(width)
-	case s.failure() != nil:
-		return s.text.window(v.failed(s.failure(), width), height)
+	case s.outcome() != nil:
+		return s.text.window(v.ended(s.outcome(), width), height)
 	case v.snap.Report == nil:
 		return v.absent(width)
 	}
@@ -106,11 +95,7 @@ func (s *bootScreen) View(width, height int) []line {
 	lines := planLines(plan, width)
 	question := []line{nil, {{"Enter boots, Esc goes back.", title}}}
 	if err != nil {
-		reasons := labelledIn("refused", err.Error(), labelWidth, width, bad)
-		if hint := hintOf(err); hint != "" {
-			reasons = append(reasons, labelled("hint", hint, labelWidth, width)...)
-		}
-		lines = append(append(reasons, nil), lines...)
+		lines = append(append(refusal(err.Error(), hintOf(err), width), nil), lines...)
 		question = []line{nil, {{"Esc goes back.", title}}}
 	}
 	top := v.theme.heading("boot "+s.image, width)
@@ -133,30 +118,4 @@ func planLines(p boot.Plan, width int) []line {
 		lines = append(lines, labelled(l.Label, l.Text, labelWidth, width)...)
 	}
 	return lines
-}
-
-// progress shows an action on its way. Percent and bar are on lines of their own: what lies between
-// two changes of a line is sent again.
-func (v *view) progress(width int) []line {
-	a := v.snap.Action
-	lines := []line{
-		v.theme.heading("boot "+a.Image, width),
-		plain("asked for by " + a.who()),
-		plain(percent(a)),
-		plain(v.theme.bar(a.Progress.Done, a.Progress.Total, min(width, 60))),
-		nil,
-	}
-	if a.Console == v.console && !a.Stopping {
-		lines = append(lines, line{{"Esc stops it until it is loaded.", title}})
-	}
-	return lines
-}
-
-func (v *view) failed(f *Failure, width int) []line {
-	lines := []line{v.theme.heading("boot "+f.Action.Image, width)}
-	lines = append(lines, labelledIn("failed", f.Text, labelWidth, width, bad)...)
-	if f.Hint != "" {
-		lines = append(lines, labelled("try", f.Hint, labelWidth, width)...)
-	}
-	return append(lines, nil, line{{"Nothing has changed. Esc goes back.", title}})
 }

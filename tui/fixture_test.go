@@ -2,6 +2,7 @@ package tui
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -10,6 +11,8 @@ import (
 	tea "charm.land/bubbletea/v2"
 
 	"holdfast/flash"
+	"holdfast/flash/blockmap"
+	"holdfast/flash/grub"
 	"holdfast/kexec"
 	"holdfast/ops/logs"
 	"holdfast/ops/status"
@@ -46,7 +49,8 @@ func image(name, version, kernel string, size int64, integrity flash.Integrity) 
 // report is a flash with the three slots, as the golden screens show it.
 func report() *status.Report {
 	return &status.Report{
-		Target: status.Target{FS: fstest.MapFS{}, Name: "sda2", Type: "ext2", Access: "ro", Word: "sda2", Default: "active"},
+		Target: status.Target{FS: fstest.MapFS{}, Name: "sda2", Type: "ext2", Access: "ro", Word: "sda2"},
+		Boot:   savedDefault("0", "", 0, 1, 2, 3, 4),
 		Images: []status.Image{
 			image("active", "1.3.124", "6.1.0-56-cloud-amd64", 47_400_000, flash.Intact),
 			image("backup", "1.3.120", "6.1.0-50-cloud-amd64", 46_100_000, flash.Unknown),
@@ -54,6 +58,53 @@ func report() *status.Report {
 		},
 		Arguments: "net.ifnames=0",
 	}
+}
+
+// saved is a saved default of the tests.
+type saved struct{ entry, once string }
+
+func (s saved) Entry() string                         { return s.entry }
+func (s saved) Once() string                          { return s.once }
+func (s saved) With(entry string) (grub.Saved, error) { return saved{entry: entry}, nil }
+func (s saved) Encode() ([]byte, error)               { return []byte(s.entry), nil }
+
+// menu is what disk create writes: two tries for each of two slots, and the maintenance console.
+func menu() grub.Menu {
+	m := grub.Menu{Path: "boot/grub/menu.lst", Saved: true}
+	for n, e := range []grub.Entry{
+		{Slot: "active", Title: "Active image"},
+		{Slot: "active", Title: "Active image (retry)"},
+		{Slot: "backup", Title: "Backup image"},
+		{Slot: "backup", Title: "Backup image (retry)"},
+		{Slot: "maintenance", Title: "Maintenance console"},
+	} {
+		e.Key = strconv.Itoa(n)
+		m.Entries = append(m.Entries, e)
+	}
+	return m
+}
+
+// savedDefault is entry as the saved default, once for the next boot alone, and the numbers of the
+// entries that then boot one after the other.
+func savedDefault(entry, once string, next ...int) *status.Boot {
+	b := &status.Boot{
+		Place:  grub.Place{Form: grub.LegacyFile, Path: "boot/grub/default"},
+		Blocks: blockmap.Place{Sector: 1064, Count: 1},
+		Saved:  saved{entry, once},
+		Menu:   menu(),
+	}
+	b.Entry, _ = b.Menu.Find(grub.Boots(b.Saved))
+	for _, n := range next {
+		b.Next = append(b.Next, b.Menu.Entries[n])
+	}
+	return b
+}
+
+// booting is r with another boot default.
+func booting(r *status.Report, b *status.Boot) *status.Report {
+	c := *r
+	c.Boot = b
+	return &c
 }
 
 // damaged is r with a slot whose kernel differs from the manifest.

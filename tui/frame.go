@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"charm.land/bubbles/v2/key"
+
+	"holdfast/ops/status"
 )
 
 // frame is the screen as lines: head, notice, body, foot.
@@ -14,7 +16,7 @@ func (m *root) frame() []string {
 		return m.excuse()
 	}
 	notice := v.notice(w)
-	if b, ok := m.top().(*bootScreen); ok && b.tells() {
+	if b, ok := m.top().(teller); ok && b.tells() {
 		notice = []line{nil} // it is what the screen is about
 	}
 	height := h - len(notice) - 2
@@ -39,6 +41,9 @@ func (m *root) frame() []string {
 	}
 	return out
 }
+
+// teller is a screen that may be about an action of its own.
+type teller interface{ tells() bool }
 
 // excuse is the frame of a terminal on which nothing could be read whole. What matters most comes
 // first, as it is cut where the terminal ends.
@@ -86,60 +91,68 @@ func (v *view) news() (string, style) {
 	s := v.snap
 	switch {
 	case s.Action != nil && s.Action.Console != v.console && (s.Action.Console != "" || s.Action.Stopping):
-		return fmt.Sprintf("%s boots %s: %s", s.Action.who(), s.Action.Image, percent(s.Action)), title
-	case s.Failure != nil:
-		text := s.Failure.Text
-		if s.Failure.Action.Image != "" {
-			text = s.Failure.Action.Image + " did not boot: " + text
-		}
-		if s.Failure.Hint != "" {
-			text += "; " + s.Failure.Hint
+		return fmt.Sprintf("%s %s: %s", s.Action.who(), s.Action.does(), percent(s.Action)), title
+	case s.Outcome != nil && !s.Outcome.Failed:
+		return s.Outcome.message(), title
+	case s.Outcome != nil:
+		text := s.Outcome.message()
+		if s.Outcome.Hint != "" {
+			text += "; " + s.Outcome.Hint
 		}
 		return text, bad
 	case s.Target.Notice != "":
 		return s.Target.Notice, bad
-	case s.Report != nil && len(s.Report.Problems) > 0:
-		text := s.Report.Problems[0]
-		if n := len(s.Report.Problems) - 1; n > 0 {
-			text += fmt.Sprintf(" (and %d more in the logs)", n)
-		}
-		return text, bad
+	case s.Report != nil:
+		return problems(s.Report), bad
 	}
 	return "", normal
 }
 
-// percent is an action's progress in a few words.
-func percent(a *Action) string {
-	p := a.Progress
-	switch {
-	case a.Stopping:
-		return "stopping"
-	case p.Step == "":
-		return "starting"
-	case p.Total > 0 && p.Done >= p.Total:
-		return p.Step + " done, loading"
-	case p.Total > 0:
-		return fmt.Sprintf("%s %d %%", p.Step, p.Done*100/p.Total)
+// problems is the first of a report's problems, but for those of the boot default: they stand beside
+// it, on the screens that show it.
+func problems(r *status.Report) string {
+	var all []string
+	for _, p := range r.Problems {
+		if !strings.HasPrefix(p, bootProblem) {
+			all = append(all, p)
+		}
 	}
-	return p.Step
+	switch len(all) {
+	case 0:
+		return ""
+	case 1:
+		return all[0]
+	}
+	return fmt.Sprintf("%s (and %d more in the logs)", all[0], len(all)-1)
 }
 
 // foot names the keys, those of every screen first: they stay where they are.
 func (v *view) foot(own []key.Binding, width int) line {
 	k := v.keys
+	global := []key.Binding{k.Boot, k.Logs, k.Help, k.Leave, k.Default}
+	all := append(append(global, own...), k.Repaint)
+	space := gap
+	if whole := keyLine(global, gap, 1<<10); len(whole) > width {
+		space = " "
+	}
+	return plain(keyLine(all, space, width))
+}
+
+// keyLine names as many keys as there is room for.
+func keyLine(keys []key.Binding, gap string, width int) string {
 	var text string
-	for _, b := range append(append([]key.Binding{k.Boot, k.Logs, k.Help, k.Leave}, own...), k.Repaint) {
+	for _, b := range keys {
 		h := b.Help()
 		item := h.Key + " " + h.Desc
 		if text != "" {
-			item = "  " + item
+			item = gap + item
 		}
 		if len(text)+len(item) > width {
 			break
 		}
 		text += item
 	}
-	return plain(text)
+	return text
 }
 
 // pager is a text that may be longer than the screen.

@@ -32,7 +32,7 @@ func (s *helpScreen) View(width, height int) []line {
 	k := s.view.keys
 	const column = 16
 	var lines []line
-	for _, b := range []key.Binding{k.Boot, k.Logs, k.Help, k.Leave, k.Enter, k.Back, k.Up, k.Down,
+	for _, b := range []key.Binding{k.Boot, k.Default, k.Logs, k.Help, k.Leave, k.Enter, k.Back, k.Up, k.Down,
 		k.Left, k.Right, k.PageUp, k.PageDown, k.Top, k.End, k.Repaint} {
 		h := b.Help()
 		lines = append(lines, labelled("  "+h.Key, h.Desc, column, width)...)
@@ -45,7 +45,10 @@ func (s *helpScreen) View(width, height int) []line {
 		{"checking", "its files are still being read"},
 		{"not bootable", "there is no kernel that could be started"},
 		{"empty", "there is no image in the slot"},
-		{"default", "the boot loader starts this one"},
+		{"default", "the boot loader starts this one; d changes it"},
+		{"next boot", "what it starts when nothing is chosen, and what after that when no boot succeeds"},
+		{"once", "for the next boot alone"},
+		{"retry", "another try of the same image"},
 		{"local", "words of cfg/system.arg, for every image here"},
 		{"left out", "words that will not be on the command line"},
 	} {

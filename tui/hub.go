@@ -6,9 +6,8 @@ import (
 	"runtime/debug"
 	"time"
 
-	"holdfast/ops"
+	"holdfast/ops/grubdefault"
 	"holdfast/ops/logs"
-	"holdfast/ops/status"
 )
 
 // logLines is how much of the log is kept: an hour of a quiet kernel, the boot of a noisy one.
@@ -18,7 +17,8 @@ const logLines = 2000
 type request struct {
 	kind    requestKind
 	console string
-	image   string
+	object  string // image, or entry of GRUB's menu
+	draft   *Draft // the change that was shown, and agreed to
 	leave   Leave
 }
 
@@ -26,11 +26,13 @@ type requestKind int
 
 const (
 	painted       requestKind = iota // the first frame is on its way
-	bootImage                        // boot image
+	bootImage                        // boot object
+	planDefault                      // show what making object the boot default takes
+	setDefault                       // do what draft says
 	stopCountdown                    // no automatic boot
 	stopAction                       // give up what is being done, while that is possible
 	leaveConsole
-	dismiss // the failure was read
+	dismiss // the outcome was read
 )
 
 // consoles is what the hub needs of the sessions.
@@ -48,6 +50,7 @@ type hub struct {
 	crew     consoles
 	requests chan request
 	events   chan func() // from our own goroutines, to be run in run's
+	plan     func(grubdefault.Request) (change, error)
 	after    func(time.Duration) <-chan time.Time
 	uptime   func() time.Duration
 
@@ -60,12 +63,12 @@ type hub struct {
 	target    int              // counts the targets: what an older one gave is not wanted
 	verifying context.CancelFunc
 	stop      context.CancelFunc // of the action
-	failures  int
-	tried     []string         // images that the automatic boot could not boot
-	left      *Leave           // somebody left while an action ran
-	grace     <-chan time.Time // ends the wait for it; nil: it is waited for
-	overdue   bool             // it did not end in time
-	err       error            // why the console cannot go on
+	outcomes  int                // counts them
+	tried     []string           // images that the automatic boot could not boot
+	left      *Leave             // somebody left while an action ran
+	grace     <-chan time.Time   // ends the wait for it; nil: it is waited for
+	overdue   bool               // it did not end in time
+	err       error              // why the console cannot go on
 }
 
 func newHub(o Options) *hub {
@@ -73,6 +76,7 @@ func newHub(o Options) *hub {
 		o:        o,
 		requests: make(chan request),
 		events:   make(chan func()),
+		plan:     planChange,
 		after:    time.After,
 		uptime:   uptime,
 		log:      ring{limit: logLines},
@@ -214,7 +218,12 @@ func (h *hub) serve(r request) {
 		h.verify()
 	case bootImage:
 		h.endCountdown("stopped at " + r.console)
-		h.boot(r.console, r.image)
+		h.boot(r.console, r.object)
+	case planDefault:
+		h.endCountdown("stopped at " + r.console)
+		h.planDefault(r.console, r.object)
+	case setDefault:
+		h.setDefault(r.console, r.draft)
 	case stopCountdown:
 		h.endCountdown("stopped at " + r.console)
 		if a := h.state.Action; a != nil && a.Console == "" { // the countdown ended while the key was on its way
@@ -225,7 +234,7 @@ func (h *hub) serve(r request) {
 	case leaveConsole:
 		h.depart(r.leave)
 	case dismiss:
-		h.state.Failure = nil
+		h.state.Outcome = nil
 	}
 }
 
@@ -239,115 +248,4 @@ func (h *hub) depart(how Leave) {
 	}
 	h.stopAction()
 	h.stopVerifying()
-}
-
-// found takes news of the flash.
-func (h *hub) found(t Target) {
-	if t.Notice != "" && t.Notice != h.state.Target.Notice {
-		h.say("%s", t.Notice)
-	}
-	if t.FS == nil && !t.Searching && t.Problem == "" {
-		h.state.Target.Notice = t.Notice
-		return
-	}
-	h.target++
-	h.stopVerifying()
-	h.state.Target, h.state.Report = t, nil
-	h.pauseCountdown()
-	switch {
-	case t.Searching:
-		return
-	case t.Problem != "":
-		h.say("no flash: %s", t.Problem)
-		return
-	}
-	number := h.target
-	h.spawn(func() func() {
-		report, err := status.Read(t.Target)
-		return func() {
-			if number == h.target {
-				h.read(report, err)
-			}
-		}
-	})
-}
-
-// read takes the report on the flash that was found.
-func (h *hub) read(report *status.Report, err error) {
-	if err != nil {
-		h.state.Target = Target{Problem: reason(err)}
-		h.say("no flash: %s", reason(err))
-		return
-	}
-	h.state.Report = report
-	h.say("flash %s, %d images", report.Target.Name, present(report))
-	for _, p := range report.Problems {
-		h.say("%s", p)
-	}
-	h.startCountdown()
-	h.verify()
-}
-
-func present(r *status.Report) (n int) {
-	for _, i := range r.Images {
-		if i.Present {
-			n++
-		}
-	}
-	return n
-}
-
-// reason is an error with what to do about it, on one line.
-func reason(err error) string {
-	if hint := hintOf(err); hint != "" {
-		return err.Error() + "; " + hint
-	}
-	return err.Error()
-}
-
-// verify hashes the images that nobody has hashed, one after the other, once something is on a
-// screen and while nothing else is done with the flash.
-func (h *hub) verify() {
-	if !h.painted || h.state.Report == nil || h.state.Action != nil || h.verifying != nil {
-		return
-	}
-	img, ok := unverified(h.state.Report)
-	if !ok {
-		return
-	}
-	ctx, cancel := context.WithCancel(h.ctx)
-	h.verifying = cancel
-	number, fsys := h.target, h.state.Report.Target.FS
-	h.spawn(func() func() {
-		img, err := img.Verify(ctx, fsys, ops.Discard)
-		return func() {
-			if ctx.Err() == nil {
-				h.stopVerifying()
-			}
-			if err == nil && number == h.target {
-				h.verified(img)
-				h.verify()
-			}
-		}
-	})
-}
-
-func (h *hub) verified(img status.Image) {
-	h.state.Report = h.state.Report.Verified(img)
-	if h.state.Countdown != nil {
-		if _, _, ok := h.state.Report.Preferred(); !ok {
-			h.pauseCountdown()
-			h.noAutoboot()
-		}
-	}
-	if img.Broken != "" && img.Present {
-		h.say("%s cannot boot: %s", img.Name, img.Broken)
-	}
-}
-
-func (h *hub) stopVerifying() {
-	if h.verifying != nil {
-		h.verifying()
-		h.verifying = nil
-	}
 }

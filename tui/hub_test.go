@@ -21,9 +21,34 @@ import (
 	"holdfast/ops/status"
 )
 
+// menuList is the menu that disk create writes, without what does not matter here.
+const menuList = `default saved
+fallback 2 4
+title Active image
+savedefault 1
+kernel (hd0,1)/system/active/kernel.img quiet
+title Active image (retry)
+savedefault 2
+kernel (hd0,1)/system/active/kernel.img quiet
+title Backup image
+savedefault 3
+kernel (hd0,1)/system/backup/kernel.img quiet
+title Backup image (retry)
+savedefault 4
+kernel (hd0,1)/system/backup/kernel.img quiet
+title Maintenance console
+savedefault 4
+kernel (hd0,0)/firmware/kernel.img
+`
+
 // wholeFlash is a flash with active and backup, both whole, and an empty factory.
 func wholeFlash() fstest.MapFS {
-	fsys := fstest.MapFS{"cfg/system.arg": {Data: []byte("net.ifnames=0\n")}}
+	fsys := fstest.MapFS{
+		"cfg/system.arg":      {Data: []byte("net.ifnames=0\n")},
+		"boot/grub/menu.lst":  {Data: []byte(menuList)},
+		"boot/grub/default":   {Data: savedFile("0")},
+		"firmware/kernel.img": {Data: kexectest.Kernel("6.1.0-maintenance")},
+	}
 	for _, slot := range []string{"active", "backup"} {
 		kernel := kexectest.Kernel("6.1.0-" + slot)
 		args := []byte("root=/dev/ram0 quiet\n")
@@ -37,7 +62,7 @@ func wholeFlash() fstest.MapFS {
 }
 
 func targetOf(fsys fs.FS) Target {
-	return Target{Target: status.Target{FS: fsys, Name: "test", Word: "sda2", Default: "active"}}
+	return Target{Target: status.Target{FS: fsys, Name: "test", Word: "sda2", GRUB: status.Place{FS: fsys}}}
 }
 
 // watch stands in for the consoles: it keeps what was shown, and a diary.
@@ -124,6 +149,11 @@ type bench struct {
 }
 
 func newBench(t *testing.T, autoboot time.Duration) *bench {
+	return newBenchOf(t, autoboot, func(*hub) {})
+}
+
+// newBenchOf is newBench with a hub that is changed before it runs.
+func newBenchOf(t *testing.T, autoboot time.Duration, change func(*hub)) *bench {
 	o := options()
 	w := newWatch()
 	b := &bench{w: w, targets: make(chan Target), log: make(chan logs.Line), ticks: make(chan time.Time), end: make(chan error, 1)}
@@ -131,6 +161,7 @@ func newBench(t *testing.T, autoboot time.Duration) *bench {
 	o.Machine, o.Targets, o.KernelLog, o.Autoboot = b.m, b.targets, b.log, autoboot
 	b.hub = newHub(o)
 	b.crew = w
+	change(b.hub)
 	b.after = func(time.Duration) <-chan time.Time { return b.ticks }
 	ctx, cancel := context.WithCancel(context.Background())
 	b.cancel = cancel
@@ -174,8 +205,8 @@ func TestOneBoot(t *testing.T) {
 	b := newBench(t, 0)
 	b.ready(t)
 	b.m.hold = make(chan struct{})
-	b.requests <- request{kind: bootImage, console: "ttyS0", image: "active"}
-	b.requests <- request{kind: bootImage, console: "tty0", image: "active"}
+	b.requests <- request{kind: bootImage, console: "ttyS0", object: "active"}
+	b.requests <- request{kind: bootImage, console: "tty0", object: "active"}
 	line := <-b.m.loads
 	if !strings.HasSuffix(strings.Split(line, " net.ifnames")[0], "console=ttyS0,115200n8") {
 		t.Errorf("command line %q: the operator's console is not the last", line)
@@ -185,7 +216,7 @@ func TestOneBoot(t *testing.T) {
 		t.Errorf("%s acts, want ttyS0", s.Action.Console)
 	}
 	close(b.m.hold)
-	b.w.until(t, "the failure", func(s *Snapshot) bool { return s.Failure != nil && s.Action == nil })
+	b.w.until(t, "the failure", func(s *Snapshot) bool { return s.Outcome != nil && s.Action == nil })
 	if len(b.m.loads) > 0 {
 		t.Error("a second boot was started")
 	}
@@ -196,10 +227,10 @@ func TestOneBoot(t *testing.T) {
 func TestFailedJump(t *testing.T) {
 	b := newBench(t, 0)
 	b.ready(t)
-	b.requests <- request{kind: bootImage, console: "tty0", image: "backup"}
-	s := b.w.until(t, "the failure", func(s *Snapshot) bool { return s.Failure != nil })
-	if !strings.Contains(s.Failure.Text, "the kernel said no") {
-		t.Errorf("failure %q lacks the reason", s.Failure.Text)
+	b.requests <- request{kind: bootImage, console: "tty0", object: "backup"}
+	s := b.w.until(t, "the failure", func(s *Snapshot) bool { return s.Outcome != nil })
+	if !strings.Contains(s.Outcome.Text, "the kernel said no") {
+		t.Errorf("failure %q lacks the reason", s.Outcome.Text)
 	}
 	var short []string
 	for _, d := range b.w.diary {
@@ -218,13 +249,13 @@ func TestStopsABoot(t *testing.T) {
 	b := newBench(t, 0)
 	b.ready(t)
 	b.m.hold = make(chan struct{})
-	b.requests <- request{kind: bootImage, console: "tty0", image: "active"}
+	b.requests <- request{kind: bootImage, console: "tty0", object: "active"}
 	<-b.m.loads
 	b.requests <- request{kind: stopAction, console: "tty0"}
 	close(b.m.hold)
-	s := b.w.until(t, "the end", func(s *Snapshot) bool { return s.Failure != nil })
-	if s.Failure.Text != "stopped" {
-		t.Errorf("failure %q, want stopped", s.Failure.Text)
+	s := b.w.until(t, "the end", func(s *Snapshot) bool { return s.Outcome != nil })
+	if s.Outcome.Text != "stopped" {
+		t.Errorf("failure %q, want stopped", s.Outcome.Text)
 	}
 	for _, d := range b.w.diary {
 		if d == "jump" {
@@ -236,10 +267,10 @@ func TestStopsABoot(t *testing.T) {
 func TestRefusedBoot(t *testing.T) {
 	b := newBench(t, 0)
 	b.ready(t)
-	b.requests <- request{kind: bootImage, console: "tty0", image: "factory"}
-	s := b.w.until(t, "the refusal", func(s *Snapshot) bool { return s.Failure != nil })
-	if !strings.Contains(s.Failure.Text, "empty") || s.Failure.Hint == "" {
-		t.Errorf("refused by %+v", s.Failure)
+	b.requests <- request{kind: bootImage, console: "tty0", object: "factory"}
+	s := b.w.until(t, "the refusal", func(s *Snapshot) bool { return s.Outcome != nil })
+	if !strings.Contains(s.Outcome.Text, "empty") || s.Outcome.Hint == "" {
+		t.Errorf("refused by %+v", s.Outcome)
 	}
 }
 
@@ -257,9 +288,9 @@ func TestAutoboot(t *testing.T) {
 	if !strings.Contains(line, "img=active") {
 		t.Errorf("booted %q, want active", line)
 	}
-	s := b.w.until(t, "the menu", func(s *Snapshot) bool { return s.Failure != nil })
-	if s.Countdown != nil || !strings.Contains(s.Failure.Text, "the kernel said no") {
-		t.Errorf("after a failed automatic boot: %+v, %+v", s.Countdown, s.Failure)
+	s := b.w.until(t, "the menu", func(s *Snapshot) bool { return s.Outcome != nil })
+	if s.Countdown != nil || !strings.Contains(s.Outcome.Text, "the kernel said no") {
+		t.Errorf("after a failed automatic boot: %+v, %+v", s.Countdown, s.Outcome)
 	}
 }
 
@@ -288,9 +319,9 @@ func TestAutobootGoesOn(t *testing.T) {
 	if line := <-b.m.loads; !strings.Contains(line, "img=backup") {
 		t.Errorf("booted %q, want backup", line)
 	}
-	s := b.w.until(t, "the end of it", func(s *Snapshot) bool { return s.Failure != nil && s.Failure.Number == 2 && s.Action == nil })
-	if s.Failure.Action.Image != "backup" {
-		t.Errorf("the last failure is %+v", s.Failure)
+	s := b.w.until(t, "the end of it", func(s *Snapshot) bool { return s.Outcome != nil && s.Outcome.Number == 2 && s.Action == nil })
+	if s.Outcome.Action.Object != "backup" {
+		t.Errorf("the last failure is %+v", s.Outcome)
 	}
 	select {
 	case line := <-b.m.loads:
@@ -309,9 +340,9 @@ func TestNoAutoboot(t *testing.T) {
 	b.targets <- targetOf(fsys)
 	b.requests <- request{kind: painted}
 	b.w.until(t, "the damage", func(s *Snapshot) bool { return s.Report != nil && s.Report.Images[0].Broken != "" })
-	s := b.w.until(t, "the news", func(s *Snapshot) bool { return s.Failure != nil })
-	if s.Countdown != nil || s.Autoboot || !strings.Contains(s.Failure.Text, "no automatic boot") {
-		t.Errorf("countdown %+v, autoboot %v, failure %+v", s.Countdown, s.Autoboot, s.Failure)
+	s := b.w.until(t, "the news", func(s *Snapshot) bool { return s.Outcome != nil })
+	if s.Countdown != nil || s.Autoboot || !strings.Contains(s.Outcome.Text, "no automatic boot") {
+		t.Errorf("countdown %+v, autoboot %v, failure %+v", s.Countdown, s.Autoboot, s.Outcome)
 	}
 }
 
@@ -390,7 +421,7 @@ func TestLeavesDespiteAHangingLoad(t *testing.T) {
 	b.m.hold = make(chan struct{})
 	defer close(b.m.hold)
 	b.ready(t)
-	b.requests <- request{kind: bootImage, console: "ttyS0", image: "active"}
+	b.requests <- request{kind: bootImage, console: "ttyS0", object: "active"}
 	<-b.m.loads
 	b.requests <- request{kind: leaveConsole, console: "ttyS0", leave: Reboot}
 	b.w.until(t, "the stop", func(s *Snapshot) bool { return s.Action != nil && s.Action.Stopping })
@@ -410,7 +441,7 @@ func TestEndsWithItsContext(t *testing.T) {
 	b := newBench(t, 0)
 	b.ready(t)
 	b.m.hold = make(chan struct{})
-	b.requests <- request{kind: bootImage, console: "tty0", image: "active"}
+	b.requests <- request{kind: bootImage, console: "tty0", object: "active"}
 	<-b.m.loads
 	b.cancel()
 	b.w.until(t, "the action to be stopped", func(s *Snapshot) bool { return s.Action != nil && s.Action.Stopping })

@@ -8,7 +8,8 @@ type KeyMap struct {
 	Up, Down, Left, Right      key.Binding
 	PageUp, PageDown, Top, End key.Binding
 	Enter, Back                key.Binding
-	Boot, Logs, Help, Leave    key.Binding
+	Boot, Default, Logs, Help  key.Binding
+	Leave                      key.Binding
 	Yes                        key.Binding
 	Repaint                    key.Binding
 }
@@ -24,13 +25,14 @@ func newKeyMap(stage bool) KeyMap {
 		Down:     bind("down, j", "down", "down", "j"),
 		Left:     bind("left, h", "left", "left", "h"),
 		Right:    bind("right", "right", "right"),
-		PageUp:   bind("page up, u", "a page up", "pgup", "u"),
-		PageDown: bind("page down, d", "a page down", "pgdown", "d", "space"),
+		PageUp:   bind("page up, p", "a page up", "pgup", "p"),
+		PageDown: bind("page down, n", "a page down", "pgdown", "n", "space"),
 		Top:      bind("home, g", "to the start", "home", "g"),
 		End:      bind("end, G", "to the end", "end", "G"),
 		Enter:    bind("Enter", "details", "enter"),
 		Back:     bind("Esc", "back", "esc", "alt+esc", "backspace"),
 		Boot:     bind("b", "boot", "b"),
+		Default:  bind("d", "default", "d"),
 		Logs:     bind("l", "logs", "l"),
 		Help:     bind("?", "help", "?"),
 		Leave:    bind("q", "leave", "q"),

@@ -17,9 +17,9 @@ func TestKeys(t *testing.T) {
 		screen screenKind
 	}{
 		{"boot asks first", plainState, []string{"b"}, nil, bootKind},
-		{"Enter boots", plainState, []string{"b", "enter"}, []request{{kind: bootImage, image: "active"}}, bootKind},
-		{"the selected one", plainState, []string{"down", "b", "enter"}, []request{{kind: bootImage, image: "backup"}}, bootKind},
-		{"once", plainState, []string{"b", "enter", "enter", "enter"}, []request{{kind: bootImage, image: "active"}}, bootKind},
+		{"Enter boots", plainState, []string{"b", "enter"}, []request{{kind: bootImage, object: "active"}}, bootKind},
+		{"the selected one", plainState, []string{"down", "b", "enter"}, []request{{kind: bootImage, object: "backup"}}, bootKind},
+		{"once", plainState, []string{"b", "enter", "enter", "enter"}, []request{{kind: bootImage, object: "active"}}, bootKind},
 		{"two Enters are not a boot", plainState, []string{"enter", "enter"}, nil, detailsKind},
 		{"Esc is no", plainState, []string{"b", "esc"}, nil, imagesKind},
 		{"y is not Enter", plainState, []string{"b", "y"}, nil, bootKind},
@@ -29,7 +29,7 @@ func TestKeys(t *testing.T) {
 		{"Esc stops nobody else's", func() *Snapshot { return acting("tty0") }, []string{"b", "esc"}, nil, imagesKind},
 		{"a failure goes by Esc", failedState, []string{"esc"}, []request{{kind: dismiss}}, imagesKind},
 		{"logs and back", plainState, []string{"l", "?", "l", "esc"}, nil, imagesKind},
-		{"boot from the logs", plainState, []string{"down", "l", "b", "enter"}, []request{{kind: bootImage, image: "backup"}}, bootKind},
+		{"boot from the logs", plainState, []string{"down", "l", "b", "enter"}, []request{{kind: bootImage, object: "backup"}}, bootKind},
 		{"leave: first is back", plainState, []string{"q", "enter"}, nil, imagesKind},
 		{"reboot", plainState, []string{"q", "down", "down", "enter", "y"}, []request{{kind: leaveConsole, leave: Reboot}}, leaveKind},
 		{"power off", plainState, []string{"q", "j", "j", "j", "enter", "y"}, []request{{kind: leaveConsole, leave: PowerOff}}, leaveKind},

@@ -86,7 +86,7 @@ func (s *leaveScreen) View(width, height int) []line {
 			lines = append(lines, line{{l, title}})
 		}
 	case s.view.snap.Action != nil:
-		lines = append(lines, labelled("", "A boot is under way; leaving stops it first.", 0, width)...)
+		lines = append(lines, labelled("", s.view.snap.Action.title()+" is under way; leaving stops it first.", 0, width)...)
 	}
 	return lines
 }

@@ -39,6 +39,7 @@ const (
 	imagesKind screenKind = iota
 	detailsKind
 	bootKind
+	defaultKind
 	logsKind
 	helpKind
 	leaveKind
@@ -218,6 +219,10 @@ func (m *root) global(k tea.KeyPressMsg) move {
 	case key.Matches(k, v.keys.Boot):
 		if img, ok := v.image(); ok {
 			return move{to: newBootScreen(v, img.Name)}
+		}
+	case key.Matches(k, v.keys.Default):
+		if v.snap.Report != nil {
+			return move{to: newDefaultScreen(v)}
 		}
 	case key.Matches(k, v.keys.Logs):
 		return move{to: newLogScreen(v)}

@@ -24,13 +24,13 @@ func brokenState() *Snapshot { return snapshot(without(damaged(report(), "backup
 
 func acting(console string) *Snapshot {
 	s := plainState()
-	s.Action = &Action{Console: console, Image: "active", Progress: ops.Progress{Step: "check active", Done: 20 << 20, Total: 60 << 20}}
+	s.Action = &Action{Console: console, Object: "active", Progress: ops.Progress{Step: "check active", Done: 20 << 20, Total: 60 << 20}}
 	return s
 }
 
 func failedState() *Snapshot {
 	s := brokenState()
-	s.Failure = &Failure{Number: 1, Action: Action{Image: "active"}, Text: "load active: not permitted",
+	s.Outcome = &Outcome{Failed: true, Number: 1, Action: Action{Object: "active"}, Text: "load active: not permitted",
 		Hint: "start it as root with --allow-kexec"}
 	return s
 }
@@ -45,7 +45,7 @@ func hostile() *Snapshot {
 		Target:  Target{Target: status.Target{Name: evil}},
 		Report:  &status.Report{Target: status.Target{Name: evil, Type: evil, Access: evil, Word: evil}, Images: []status.Image{img, other}, Arguments: evil, Problems: []string{evil, evil}},
 		Log:     []logs.Line{{At: -1, Level: -7, Text: evil}, {At: 1 << 62, Text: strings.Repeat(evil, 100)}},
-		Failure: &Failure{Number: 3, Action: Action{Image: evil}, Text: evil, Hint: evil},
+		Outcome: &Outcome{Failed: true, Number: 3, Action: Action{Object: evil}, Text: evil, Hint: evil},
 	}
 }
 
@@ -55,6 +55,40 @@ func long() *Snapshot {
 	r.Arguments = strings.Repeat("dyndbg=+p ", 60) + strings.Repeat("x", 700)
 	r.Images[0].Arguments = strings.Repeat("memmap=exactmap ", 40)
 	return snapshot(r)
+}
+
+// drafted is a state in which serial looks at a change of the boot default to backup.
+func drafted(d Draft) *Snapshot {
+	s := plainState()
+	d.Entry = "2"
+	s.Drafts = map[string]*Draft{serial.Name: &d}
+	return s
+}
+
+func draftLines() []ops.Line {
+	return []ops.Line{
+		{Label: "default", Text: "0 (active) -> 2 (backup)"},
+		{Label: "writes", Text: "one sector, 1064 of /dev/sda2 (boot/grub/default), through the device"},
+		{Label: "then", Text: "backup, backup, maintenance"},
+	}
+}
+
+// odd is a flash with a boot default that is not as it should be.
+func odd(r *status.Report, b *status.Boot) func() *Snapshot {
+	return func() *Snapshot { return snapshot(booting(r, b)) }
+}
+
+func changing(console string) *Snapshot {
+	s := plainState()
+	s.Action = &Action{Console: console, Verb: SetsDefault, Object: "backup"}
+	return s
+}
+
+func changed() *Snapshot {
+	s := snapshot(booting(report(), savedDefault("2", "", 2, 3, 4)))
+	s.Outcome = &Outcome{Number: 1, Action: Action{Console: serial.Name, Verb: SetsDefault, Object: "backup"},
+		Text: "boot default: 0 (active) -> 2 (backup), read back"}
+	return s
 }
 
 func scenes() []scene {
@@ -84,7 +118,7 @@ func scenes() []scene {
 		}, nil},
 		{"no-autoboot", serial, func() *Snapshot {
 			s := brokenState()
-			s.Failure = &Failure{Number: 1, Text: "no automatic boot: neither active nor backup can boot", Hint: "choose an image, then b"}
+			s.Outcome = &Outcome{Failed: true, Number: 1, Text: "no automatic boot: neither active nor backup can boot", Hint: "choose an image, then b"}
 			return s
 		}, nil},
 		{"autoboot", serial, func() *Snapshot { return acting("") }, nil},
@@ -101,6 +135,29 @@ func scenes() []scene {
 		{"hostile", serial, hostile, nil},
 		{"hostile-vga", vga, hostile, []string{"down"}},
 		{"long", serial, long, []string{"enter"}},
+		{"next-once", serial, odd(report(), savedDefault("0", "4", 4, 0, 1, 2, 3)), nil},
+		{"next-absent", serial, odd(report(), savedDefault("7", "", 0, 1, 2, 3, 4)), nil},
+		{"next-empty", serial, odd(without(report(), "active"), savedDefault("0", "", 2, 3, 4)), nil},
+		{"next-damaged", serial, odd(damaged(report(), "active"), savedDefault("0", "", 0, 1, 2, 3, 4)), nil},
+		{"next-unknown", serial, func() *Snapshot {
+			r := booting(report(), nil)
+			r.Problems = []string{"boot default: boot/grub/default: 9 bytes, GRUB Legacy wants at least 10"}
+			return snapshot(r)
+		}, nil},
+		{"default", serial, plainState, []string{"d"}},
+		{"default-vga", vga, odd(without(report(), "backup"), savedDefault("0", "4", 4, 0, 1)), []string{"d", "down"}},
+		{"default-none", serial, odd(report(), nil), []string{"d"}},
+		{"default-reads", serial, plainState, []string{"d", "down", "enter"}},
+		{"default-plan", serial, func() *Snapshot { return drafted(Draft{Lines: draftLines()}) }, []string{"d", "down", "enter"}},
+		{"default-same", serial, func() *Snapshot {
+			return drafted(Draft{Lines: []ops.Line{{Label: "default", Text: "2 (backup), as it is"}, {Label: "writes", Text: "nothing"}}, Nothing: true})
+		}, []string{"d", "down", "enter"}},
+		{"default-refused", serial, func() *Snapshot {
+			return drafted(Draft{Refused: "boot/grub/default: not one plain extent: it lies in several places", Hint: "copy it over itself on the running system"})
+		}, []string{"d", "down", "enter"}},
+		{"default-progress", serial, func() *Snapshot { return changing(serial.Name) }, []string{"d"}},
+		{"default-other", serial, func() *Snapshot { return changing("tty0") }, nil},
+		{"default-done", serial, changed, nil},
 		{"nothing", serial, func() *Snapshot { return &Snapshot{Report: &status.Report{}} }, []string{"b"}},
 		{"no-kernel-consoles", serial, func() *Snapshot {
 			r := report()

@@ -74,7 +74,7 @@ func checkFrame(t testing.TB, m *root, what string) {
 }
 
 var keyNames = []string{"up", "down", "left", "right", "enter", "esc", "space", "pgup", "pgdown", "home", "end",
-	"backspace", "b", "l", "?", "q", "y", "j", "k", "g", "G", "u", "d", "h", "x", "\x00", "ÿ"}
+	"backspace", "b", "l", "?", "q", "y", "j", "k", "g", "G", "n", "p", "d", "h", "x", "\x00", "ÿ"}
 
 // drive takes a program through sizes, keys and states, looking at every frame.
 func drive(t testing.TB, seed []byte) {
@@ -145,7 +145,7 @@ func TestUsable(t *testing.T) {
 	for _, size := range [][2]int{{40, 12}, {60, 20}, {80, 24}, {80, 25}, {200, 60}} {
 		m, _ := newScreen(t, serial, brokenState(), size[0], size[1])
 		press(m, "down")
-		for _, want := range []string{"> backup", "damaged", "kernel.img: hash differs", "b boot"} {
+		for _, want := range []string{"> backup", "damaged", "kernel.img: hash differs", "b boot", "backup", "maintenance", "d default"} {
 			if !strings.Contains(ansi.Strip(frameText(m)), want) {
 				t.Errorf("at %v the first screen lacks %q:\n%s", size, want, frameText(m))
 			}
@@ -173,7 +173,7 @@ func TestBootAfterAnothersDismissal(t *testing.T) {
 	m, asked := newScreen(t, serial, state, 80, 24)
 	press(m, "b", "enter")
 	failed := *state
-	failed.Failure = &Failure{Number: 1, Action: Action{Console: serial.Name, Image: "active"}, Text: "no"}
+	failed.Outcome = &Outcome{Failed: true, Number: 1, Action: Action{Console: serial.Name, Object: "active"}, Text: "no"}
 	feed(m, snapshotMsg{&failed})
 	before := len(*asked)
 	press(m, "enter")

@@ -3,21 +3,21 @@ package tui
 import (
 	"sync/atomic"
 
-	"holdfast/ops"
 	"holdfast/ops/logs"
 	"holdfast/ops/status"
 )
 
 // Snapshot is the state of the machine as the screens show it. It is never changed once published.
 type Snapshot struct {
-	Target    Target         // the last news of the flash
-	Report    *status.Report // nil while there is none
-	Log       []logs.Line    // the kernel's and our own, oldest first
-	LogFirst  int            // how many older ones were dropped
-	Countdown *Countdown     // of the automatic boot; nil: none runs
-	Autoboot  bool           // an automatic boot is to come, once the flash is found
-	Action    *Action        // what is being done; nil: nothing
-	Failure   *Failure       // how the last action failed; nil when it did not
+	Target    Target            // the last news of the flash
+	Report    *status.Report    // nil while there is none
+	Log       []logs.Line       // the kernel's and our own, oldest first
+	LogFirst  int               // how many older ones were dropped
+	Countdown *Countdown        // of the automatic boot; nil: none runs
+	Autoboot  bool              // an automatic boot is to come, once the flash is found
+	Action    *Action           // what is being done; nil: nothing
+	Outcome   *Outcome          // what came of the last action, until somebody has read it; nil otherwise
+	Drafts    map[string]*Draft // by console: the change of the boot default that it asked to see
 }
 
 // Countdown is an automatic boot that has not begun.
@@ -25,30 +25,6 @@ type Countdown struct {
 	Image string // what will be booted, as things are
 	Why   string
 	Left  int // seconds
-}
-
-// Action is a boot on its way.
-type Action struct {
-	Console  string // who asked for it; "" is the countdown
-	Image    string
-	Progress ops.Progress
-	Stopping bool // it was asked to stop
-}
-
-// who names the one that acts, for the others.
-func (a Action) who() string {
-	if a.Console == "" {
-		return "automatic boot"
-	}
-	return a.Console
-}
-
-// Failure is an action that came back.
-type Failure struct {
-	Number int // counts up: two failures may read the same
-	Action Action
-	Text   string
-	Hint   string // what to do; may be empty
 }
 
 // mailbox holds the latest snapshot for one console. Who puts never waits, and who is slow to

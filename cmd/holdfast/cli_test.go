@@ -39,15 +39,31 @@ func TestExitCodes(t *testing.T) {
 	dir := t.TempDir()
 	kernel := filepath.Join(dir, "kernel")
 	must(t, os.WriteFile(kernel, kexectest.Kernel("6.1.0-test"), 0o644))
+	bare := demoFlash(t)
+	must(t, os.RemoveAll(filepath.Join(bare, "boot")))
 	text := filepath.Join(dir, "text")
 	must(t, os.WriteFile(text, []byte("hello\n"), 0o644))
 	out := filepath.Join(dir, "out")
+	disk := lookDisk(t, "grub-legacy")
 	tests := []struct {
 		name string
 		args string
 		code ops.Kind
 		says string
 	}{
+		{"no such slot", "default set pending --yes --flash " + disk, ops.Refused, "no entry boots pending"},
+		{"a slot without an entry", "default set factory --yes --flash " + disk, ops.Refused, "holdfast: default: boot/grub/menu.lst: no entry boots factory"},
+		{"default not confirmed", "default set backup --flash " + disk, ops.NotConfirmed, "give --yes"},
+		{"entry out of range", "default set-entry 5 --yes --flash " + disk, ops.Refused, `no entry "5"`},
+		{"groups of none", "default set-entry -0 --yes --flash " + disk, ops.Usage, "groups of 0"},
+		{"no entry", "default set-entry", ops.Usage, "want one entry, or -N"},
+		{"an entry and a sum", "default set-entry 1 -2", ops.Usage, "want one entry, or -N"},
+		{"no default to show", "default --flash " + bare, ops.Invalid, "holdfast: default: "},
+		{"what was booted is not known", "confirm --flash " + disk, ops.Refused, "--slot active"},
+		{"confirm of no slot", "confirm --slot pending --flash " + disk, ops.Usage, `no slot "pending"`},
+		{"status of no flash", "status --flash " + dir, ops.NoFlash, "holdfast: status: "},
+		{"status of nothing", "status --flash " + dir + "/absent", ops.NoFlash, "no such file"},
+		{"text in JSON", "confirm --json", ops.Usage, "no --json"},
 		{"no such command", "frobnicate", ops.Usage, `holdfast: unknown command "frobnicate"`},
 		{"no such subcommand", "image frobnicate", ops.Usage, `holdfast: image: unknown command "frobnicate"`},
 		{"no such flag", "console --frobnicate", ops.Usage, "hint: holdfast console --help"},
@@ -56,9 +72,11 @@ func TestExitCodes(t *testing.T) {
 		{"not process 1", "init", ops.Usage, "not process 1"},
 		{"stage outside the stage", "console --stage", ops.Usage, "--stage is for PID 1"},
 		{"two flashes", "console --demo --flash " + flash, ops.Usage, "only one flash"},
-		{"no flash named", "console", ops.NoFlash, "--flash DIR"},
+		{"no flash on this machine", "console", ops.NoFlash, "by --flash"},
 		{"flash is absent", "boot active --flash " + dir + "/absent", ops.NoFlash, "no such file"},
-		{"flash is a file", "boot active --flash " + text, ops.NoFlash, "not a directory"},
+		{"flash is a file", "boot active --flash " + text, ops.Invalid, "no file system that is known here"},
+		{"no such partition", "boot active --flash " + text + ":2", ops.Invalid, "text:2: no partition table"},
+		{"GRUB is absent", "boot active --flash " + flash + " --grub " + dir + "/absent", ops.NoFlash, "by --grub"},
 		{"directory is no flash", "boot active --flash " + dir, ops.NoFlash, "holdfast: boot: no flash here"},
 		{"no such image", "boot pending --flash " + flash, ops.Usage, `no image "pending"`},
 		{"not confirmed", "boot active --flash " + flash, ops.NotConfirmed, "not confirmed"},
@@ -111,12 +129,18 @@ func TestDryRunWritesNothing(t *testing.T) {
 	kernel := filepath.Join(dir, "kernel")
 	must(t, os.WriteFile(kernel, kexectest.Kernel("6.1.0-test"), 0o644))
 	must(t, os.CopyFS(filepath.Join(dir, "flash"), demoTarget().FS))
+	must(t, os.Rename(lookDisk(t, "grub2"), filepath.Join(dir, "disk.img")))
 	commands := map[string]struct {
 		args string
 		code ops.Kind // 0 for success
 	}{
 		"console":           {"--demo", ops.Usage}, // it has no dry run, and says so
 		"init":              {"", ops.Usage},
+		"status":            {"--flash DIR/flash", 0},
+		"default show":      {"--flash DIR/disk.img", 0},
+		"default set":       {"backup --yes --flash DIR/disk.img", 0},
+		"default set-entry": {"2 --yes --flash DIR/disk.img", 0},
+		"confirm":           {"--slot backup --flash DIR/disk.img", 0},
 		"boot":              {"active --yes --allow-kexec --flash DIR/flash", 0},
 		"image pack":        {"--kernel DIR/kernel --version 1 -o DIR/a.tgz", 0},
 		"initramfs create":  {"--init " + made.binary + " -o DIR/stage", 0},

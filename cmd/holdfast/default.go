@@ -10,6 +10,7 @@ import (
 
 	"holdfast/ops"
 	"holdfast/ops/grubdefault"
+	"holdfast/ops/status"
 )
 
 func (a *app) defaultCommand() *cobra.Command {
@@ -43,8 +44,7 @@ func (a *app) showDefault() error {
 		return err
 	}
 	if r.Boot == nil {
-		return &ops.Error{Kind: ops.NoFlash, Err: errors.New(strings.Join(append(r.Problems, "no saved boot default was found"), "; ")),
-			Hint: "name the place of GRUB's files by --grub"}
+		return noDefault(r)
 	}
 	if a.json {
 		return a.printJSON(r.BootDocument())
@@ -53,6 +53,17 @@ func (a *app) showDefault() error {
 		fmt.Fprintln(a.out, l)
 	}
 	return nil
+}
+
+// noDefault says why there is no boot default to show.
+func noDefault(r *status.Report) error {
+	why := "GRUB's files were not found"
+	for _, p := range r.Problems {
+		if text, ok := strings.CutPrefix(p, "boot default: "); ok {
+			why = text
+		}
+	}
+	return &ops.Error{Kind: ops.Invalid, Err: errors.New(why), Hint: "say where GRUB's files are: --grub"}
 }
 
 func (a *app) defaultSetCommand() *cobra.Command {

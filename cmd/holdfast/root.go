@@ -17,6 +17,7 @@ import (
 // app is what the commands share: the global flags and where to print.
 type app struct {
 	flash  string
+	grub   string
 	json   bool
 	dryRun bool
 	yes    bool
@@ -99,6 +100,7 @@ func (a *app) root() *cobra.Command {
 	root.CompletionOptions.DisableDefaultCmd = true
 	flags := root.PersistentFlags()
 	flags.StringVar(&a.flash, "flash", "", "the flash: a directory, a device, or an image file, FILE:N for its partition N")
+	flags.StringVar(&a.grub, "grub", "", "GRUB's files, where they are not on the flash or its disk: as --flash")
 	flags.BoolVar(&a.json, "json", false, "print JSON for scripts")
 	flags.BoolVar(&a.dryRun, "dry-run", false, "show the plan and change nothing")
 	flags.BoolVar(&a.yes, "yes", false, "do not ask")

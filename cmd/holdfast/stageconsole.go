@@ -4,14 +4,11 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"io/fs"
 	"os"
 	"strconv"
 	"time"
 
 	"holdfast/cmd/holdfast/stage"
-	"holdfast/flash/grub"
-	"holdfast/flash/volume"
 	"holdfast/ops"
 	"holdfast/tui"
 	"holdfast/tui/terminal"
@@ -78,26 +75,7 @@ func stageTarget(info stage.Info) tui.Target {
 	if !ok {
 		return tui.Target{Searching: info.State == stage.Searching, Problem: info.Problem, Notice: info.Notice}
 	}
-	dir := stage.FlashDir
-	if info.Boot.Dir != "" {
-		dir = info.Boot.Dir
-	}
-	target.Default = defaultSlot(volume.Directory(dir))
 	return tui.Target{Target: target, Notice: info.Notice}
-}
-
-// defaultSlot is the slot that GRUB's saved default names, "" when there is none to be sure of.
-func defaultSlot(fsys fs.FS) string {
-	place, saved, err := grub.Read(fsys)
-	if err != nil {
-		return ""
-	}
-	menu, err := place.Menu(fsys)
-	if err != nil {
-		return ""
-	}
-	entry, _ := menu.Boots(saved)
-	return entry.Slot
 }
 
 // autoboot reads holdfast.autoboot=SECONDS. What is no number of seconds asks for nothing, and the

@@ -26,6 +26,8 @@ func TestFinder(t *testing.T) {
 	f.add("sda1", "sda", "8:1", 1, grubPart.make(t))
 	f.add("sda2", "sda", "8:2", 2, dirty)
 	f.add("sda3", "sda", "8:3", 3, noPart.make(t))
+	f.add("sda4", "sda", "8:4", 4, nil) // the box of logical partitions
+	write(t, f.class("sda4")+"/size", "2\n")
 	f.add("vda", "vda", "254:0", 0, part{"ext3", "both", bothTree}.make(t))
 	for n, name := range []string{"loop0", "ram0", "zram0", "sr0", "fd0", "nbd0"} {
 		f.add(name, name, fmt.Sprint("7:", n), 0, dirty)

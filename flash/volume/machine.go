@@ -35,6 +35,10 @@ type block struct {
 	readOnly  bool
 }
 
+// extended reports whether it is the box of logical partitions. The kernel shows no more of it than
+// the boot record (block/partitions/msdos.c).
+func (b block) extended() bool { return b.partition != 0 && b.size <= max(1024, b.sector) }
+
 // unit is what sysfs counts in, whatever the disk's own sectors are.
 const unit = 512
 
@@ -99,9 +103,11 @@ func (m machine) volumes(also string) ([]block, error) {
 		if err != nil || b.size == 0 || isNoDisk(b.name) && b.disk != also {
 			continue
 		}
-		list = append(list, b)
 		if b.partition != 0 {
 			parted[b.disk] = true
+		}
+		if !b.extended() {
+			list = append(list, b)
 		}
 	}
 	list = slices.DeleteFunc(list, func(b block) bool { return parted[b.name] })

@@ -9,6 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"strings"
 
 	"holdfast/flash/blockmap"
 	"holdfast/flash/blockmap/ext"
@@ -79,6 +80,15 @@ func (v *Volume) Close() error {
 
 // String names the volume with what tells it from others: `disk.img:2 (ext2, label "hf-1234")`.
 func (v *Volume) String() string { return described(v.Name, v.FileSystem) }
+
+// Word is the value of flash= that names the volume to another kernel: "sda2"; "" of a directory or an
+// image file, which are no device.
+func (v *Volume) Word() string {
+	if v.Device == "" || v.part {
+		return ""
+	}
+	return strings.TrimPrefix(v.Device, v.machine.dev+"/")
+}
 
 // FS is the root of the volume. A mounted volume is read through its mount: no link leads out of it
 // and no special file is waited for. Another is read from its blocks.

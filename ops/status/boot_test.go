@@ -8,7 +8,6 @@ import (
 	"testing/fstest"
 
 	"holdfast/flash"
-	"holdfast/flash/grub"
 	"holdfast/kexec/kexectest"
 	"holdfast/ops"
 )
@@ -70,6 +69,8 @@ func TestBoot(t *testing.T) {
 		{"active is no kernel", "0", func(m fstest.MapFS) { m["system/active/kernel.img"].Data = []byte("text") },
 			"active", "backup backup maintenance", "entry 0, Active image: its kernel cannot be loaded"},
 		{"the maintenance kernel is not there", "2", func(m fstest.MapFS) { delete(m, "firmware/kernel.img") },
+			"backup", "backup backup", ""},
+		{"the maintenance kernel is empty", "2", func(m fstest.MapFS) { m["firmware/kernel.img"].Data = nil },
 			"backup", "backup backup", ""},
 		{"GRUB's own writing", "1\x00\n\n\n\n", nil, "active", "active backup backup maintenance", ""},
 		{"no such entry", "9", nil, "backup", "backup backup maintenance", `boot/grub/menu.lst has no entry "9"`},
@@ -173,16 +174,6 @@ func TestBootNotKnown(t *testing.T) {
 		if i, _, ok := r.Preferred(); !ok || i.Name != flash.Active || r.Default() != "" {
 			t.Errorf("%s: %q would boot, default %q", tt.name, i.Name, r.Default())
 		}
-	}
-}
-
-// TestBootStage2: Formilux keeps the number on the disk itself; its menu may be in the loader.
-func TestBootStage2(t *testing.T) {
-	r := fullReport()
-	r.Target.GRUB = Place{FS: fstest.MapFS{}}
-	place, err := r.Target.GRUB.blocks(grub.Place{Form: grub.Stage2})
-	if err != nil || place != stage2 {
-		t.Errorf("stage2 is at %v, %v; want %v", place, err, stage2)
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 	"holdfast/flash"
 	"holdfast/kexec"
 	"holdfast/ops/boot"
+	"holdfast/ops/grubdefault"
 	"holdfast/ops/logs"
 	"holdfast/ops/status"
 )
@@ -50,7 +51,11 @@ type Options struct {
 // Run shows the menu and does what is chosen, until the choice is to leave. A read of In that is
 // still under way when ctx ends is left behind; whoever gave In closes it.
 func Run(ctx context.Context, o Options) Choice {
-	m := &session{Options: o, ctx: ctx, lines: readLines(ctx, o.In)}
+	m := &session{Options: o, ctx: ctx, lines: readLines(ctx, o.In), planChange: planChange}
+	return m.run()
+}
+
+func (m *session) run() Choice {
 	for {
 		items := m.show()
 		if choice, left := m.choose(items); left {
@@ -62,8 +67,9 @@ func Run(ctx context.Context, o Options) Choice {
 // session is one run of the menu.
 type session struct {
 	Options
-	ctx   context.Context
-	lines <-chan string
+	ctx        context.Context
+	lines      <-chan string
+	planChange func(grubdefault.Request) (change, error)
 }
 
 // item is one line of the menu that has a number.
@@ -155,6 +161,7 @@ func (m *session) images() []item {
 	for _, p := range r.Problems {
 		m.printf("! %s\n", p)
 	}
+	m.printf("next boot %s\n", nextBoot(r.Boot))
 	var items []item
 	for _, img := range r.Images {
 		items = append(items, item{label: "boot " + describe(img), do: func() { m.boot(r, img.Name) }})
@@ -162,7 +169,7 @@ func (m *session) images() []item {
 			m.printf("! %s: %s\n", img.Name, p)
 		}
 	}
-	return items
+	return append(items, item{label: "change the boot default", do: func() { m.changeDefault(r) }})
 }
 
 func about(t status.Target) string {

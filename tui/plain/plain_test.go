@@ -44,13 +44,16 @@ func options() Options {
 		"system/backup/kernel.img": {Data: []byte("text\n")},
 		"system/backup/kernel.ver": {Data: []byte("1.3.123\n")},
 		"cfg/system.arg":           {},
+		"boot/grub/menu.lst":       {Data: []byte(menuList)},
+		"firmware/kernel.img":      {Data: kexectest.Kernel("6.1.0-maintenance")},
+		"boot/grub/default":        {Data: []byte("0\n##########\n")},
 	}
 	return Options{
 		Version: "1.0",
 		TTY:     "ttyS0",
 		Notice:  func() string { return "" },
 		Report: func() (*status.Report, error) {
-			return status.Read(status.Target{FS: files, Name: "sda2", Type: "ext2", Access: "ro", Word: "sda2"})
+			return status.Read(status.Target{FS: files, Name: "sda2", Type: "ext2", Access: "ro", Word: "sda2", GRUB: status.Place{FS: files}})
 		},
 		Machine:  &machine{},
 		Consoles: []kexec.Console{{Name: "ttyS0", Options: "9600"}, {Name: "tty0"}},
@@ -76,16 +79,18 @@ func dialog(o Options, keys string) (Choice, string) {
 const menu = `
 Holdfast 1.0, plain menu on ttyS0
 flash sda2 (ext2, ro)
+next boot active, active, maintenance
 ! backup: kernel.img: not a bzImage: only 5 bytes
 
   1  boot active   1.3.124      6.1.0-active            3.0 MiB  not checked yet
   2  boot backup   1.3.123      -                         1 KiB  cannot boot
   3  boot factory  empty
-  4  kernel log
-  5  shell
-  6  reboot
-  7  power off
-  8  full-screen console again
+  4  change the boot default
+  5  kernel log
+  6  shell
+  7  reboot
+  8  power off
+  9  full-screen console again
 Number, or Enter for the menu: `
 
 func TestMenu(t *testing.T) {
@@ -104,19 +109,19 @@ func TestChoices(t *testing.T) {
 	}{
 		{"", Closed},
 		{"6", Closed}, // not finished
-		{"5\n", Shell},
-		{"6\ryes\r", Reboot},
-		{"7\r\nyes\r\n", PowerOff},
-		{"6\r", Closed}, // noise is no answer
-		{"7\r7\r\r6\ny\n6\nYES\n7\nyes7\n", Closed},
-		{"6\nno\n7\nyes\n", PowerOff},
-		{"6\nyes", Closed},
-		{" 8 \n", Console},
-		{"0\n-1\n9\n99999999999999999999\nx\n\x1b[A\n\x00\xff\n6\nyes\n", Reboot},
-		{strings.Repeat("6", 1000) + "\n8\n", Console},
-		{"3\n2\n7\nyes\n", PowerOff}, // what cannot boot leads back
-		{"1\nno\n7\nyes\n", PowerOff},
-		{"4\nq\n6\nyes\n", Reboot},
+		{"6\n", Shell},
+		{"7\ryes\r", Reboot},
+		{"8\r\nyes\r\n", PowerOff},
+		{"7\r", Closed}, // noise is no answer
+		{"8\r8\r\r7\ny\n7\nYES\n8\nyes8\n", Closed},
+		{"7\nno\n8\nyes\n", PowerOff},
+		{"7\nyes", Closed},
+		{" 9 \n", Console},
+		{"0\n-1\n10\n99999999999999999999\nx\n\x1b[A\n\x00\xff\n7\nyes\n", Reboot},
+		{strings.Repeat("7", 1000) + "\n9\n", Console},
+		{"3\n2\n8\nyes\n", PowerOff}, // what cannot boot leads back
+		{"1\nno\n8\nyes\n", PowerOff},
+		{"5\nq\n7\nyes\n", Reboot},
 	} {
 		if got, out := dialog(options(), c.keys); got != c.want {
 			t.Errorf("keys %.40q: %v, want %v\n%s", c.keys, got, c.want, out)
@@ -162,11 +167,11 @@ func TestLog(t *testing.T) {
 		want       []string // lines that begin or end a page, in order
 		not        string
 	}{
-		{"end", "4\nq\n", 45, []string{"[   25.000000] line 25\n", "line 44\nEnter"}, "line 24\n"},
-		{"two pages", "4\n\nq\n", 45, []string{"line 44\nEnter", "] line 5\n", "line 24\nEnter"}, "] line 4\n"},
-		{"all", "4\n\n\n", 45, []string{"] line 0\n", "] line 4\nThat is the beginning."}, "line 45"},
-		{"short", "4\n", 3, []string{"] line 0\n", "] line 2\nThat is the beginning."}, "Enter for what"},
-		{"empty", "4\n", 0, nil, "beginning"},
+		{"end", "5\nq\n", 45, []string{"[   25.000000] line 25\n", "line 44\nEnter"}, "line 24\n"},
+		{"two pages", "5\n\nq\n", 45, []string{"line 44\nEnter", "] line 5\n", "line 24\nEnter"}, "] line 4\n"},
+		{"all", "5\n\n\n", 45, []string{"] line 0\n", "] line 4\nThat is the beginning."}, "line 45"},
+		{"short", "5\n", 3, []string{"] line 0\n", "] line 2\nThat is the beginning."}, "Enter for what"},
+		{"empty", "5\n", 0, nil, "beginning"},
 	} {
 		o := options()
 		o.Kernel = func() ([]logs.Line, error) { return kernelLines(c.lines), nil }
@@ -251,7 +256,7 @@ func TestLines(t *testing.T) {
 
 // FuzzMenu types anything: the menu neither panics, nor boots, nor sends what drives a terminal.
 func FuzzMenu(f *testing.F) {
-	f.Add("1\nyes \n2\n3\n4\n\n\n\n5\n")
+	f.Add("1\nyes \n2\n3\n4\n1\n5\n\n\n\n6\n")
 	f.Add("\x1b[A\r\n\x00\xff6")
 	f.Fuzz(func(t *testing.T, keys string) {
 		o, m := options(), &machine{}

@@ -67,17 +67,39 @@ type Info struct {
 	Mounts     []Mount  `json:"mounts,omitempty"`  // in the order of mounting
 }
 
-// Target is the flash that was found as the operations take it. Its Default is left empty: PID 1
-// does not read GRUB's files. False when there is no flash.
+// Target is the flash that was found as the operations take it. False when there is no flash.
 func (i Info) Target() (status.Target, bool) {
 	if i.State != Found {
 		return status.Target{}, false
 	}
-	return status.Target{
+	t := status.Target{
 		FS:     volume.Directory(i.Flash.Dir),
 		Name:   i.Flash.Device,
 		Type:   i.Flash.Type,
 		Access: i.Flash.Access,
 		Word:   i.Word,
-	}, true
+	}
+	if v, err := volume.Open(i.Flash.Dir); err == nil {
+		t.Volume = v
+	}
+	t.GRUB = i.grub()
+	return t, true
+}
+
+// grub opens the place of GRUB's files.
+func (i Info) grub() status.Place {
+	switch {
+	case i.Boot.Device == "":
+		return status.Place{Problem: "GRUB's files are on no disk, or on several"}
+	case i.Boot.Dir == "":
+		return status.Place{Problem: i.Boot.Device + " with GRUB's files is not mounted: see the log"}
+	}
+	p := status.Place{FS: volume.Directory(i.Boot.Dir)}
+	v, err := volume.Open(i.Boot.Dir)
+	if err != nil {
+		p.Problem = err.Error()
+		return p
+	}
+	p.Volume = v
+	return p
 }

@@ -1,0 +1,60 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"strings"
+	"testing"
+
+	"holdfast/ops"
+	"holdfast/ops/status"
+)
+
+const demoStatus = `flash    demonstration, in memory, ro, holdfast layout
+
+image    version  kernel               size     state
+active   1.3.124  6.1.0-56-appliance   4.0 MiB  intact
+backup   1.3.121  6.1.0-49-appliance   4.0 MiB  intact
+factory  1.2.0    5.10.0-21-appliance  4.0 MiB  intact
+1.3.125  1.3.125  6.1.0-57-appliance   4.0 MiB  damaged, staged
+
+default  entry 0, Active image: active
+file     boot/grub/default (grub-legacy)
+next     active, active, backup, backup, maintenance
+configs  cur  0.0 KiB, damaged
+         bak  none
+         fac  0.0 KiB, damaged
+
+problems
+  1.3.125: initrd.img: hash differs
+  cfg/config.cur: neither a tar nor a cpio archive
+  cfg/config.fac: neither a tar nor a cpio archive
+`
+
+func TestStatusText(t *testing.T) {
+	r, err := status.Read(demoTarget())
+	must(t, err)
+	r, err = r.VerifyAll(context.Background(), ops.Discard)
+	must(t, err)
+	var b bytes.Buffer
+	must(t, printStatus(&b, r))
+	if b.String() != demoStatus {
+		t.Errorf("status of the demonstration:\n%s\nwant\n%s", &b, demoStatus)
+	}
+	for line := range strings.Lines(demoStatus) {
+		if len(line) > 81 {
+			t.Errorf("%d columns: %s", len(line)-1, line)
+		}
+	}
+}
+
+// TestStatusQuick hashes nothing, and says so.
+func TestStatusQuick(t *testing.T) {
+	r, err := status.Read(demoTarget())
+	must(t, err)
+	var b bytes.Buffer
+	must(t, printStatus(&b, r))
+	if !strings.Contains(b.String(), "6.1.0-57-appliance   4.0 MiB  not checked, staged\n") || !strings.HasSuffix(b.String(), "\n\nno problems\n") {
+		t.Errorf("status --quick of the demonstration:\n%s", &b)
+	}
+}

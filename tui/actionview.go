@@ -1,0 +1,92 @@
+package tui
+
+import "fmt"
+
+// acts reports whether it is this console that something is being done for.
+func (v *view) acts() bool { return v.snap.Action != nil && v.snap.Action.Console == v.console }
+
+// progress shows an action on its way. Percent and bar are on lines of their own: what lies between
+// two changes of a line is sent again.
+func (v *view) progress(width int) []line {
+	a := v.snap.Action
+	lines := []line{
+		v.theme.heading(a.title(), width),
+		plain("asked for by " + a.who()),
+		plain(percent(a)),
+		plain(v.theme.bar(a.Progress.Done, a.Progress.Total, min(width, 60))),
+		nil,
+	}
+	if v.acts() && !a.Stopping {
+		lines = append(lines, line{{"Esc stops it until " + a.until() + ".", title}})
+	}
+	return lines
+}
+
+// ended shows what came of an action to those who asked for it.
+func (v *view) ended(o *Outcome, width int) []line {
+	lines := []line{v.theme.heading(o.Action.title(), width)}
+	if !o.Failed {
+		lines = append(lines, labelledIn("done", o.Text, labelWidth, width, good)...)
+		return append(lines, nil, line{{"Esc goes back.", title}})
+	}
+	lines = append(lines, labelledIn("failed", o.Text, labelWidth, width, bad)...)
+	if o.Hint != "" {
+		lines = append(lines, labelled("try", o.Hint, labelWidth, width)...)
+	}
+	answer := "Esc goes back."
+	if o.Action.Verb == Boots {
+		answer = "Nothing has changed. " + answer
+	}
+	return append(lines, nil, line{{answer, title}})
+}
+
+// refusal says why a plan is none, and what to do about it.
+func refusal(text, hint string, width int) []line {
+	lines := labelledIn("refused", text, labelWidth, width, bad)
+	if hint != "" {
+		lines = append(lines, labelled("hint", hint, labelWidth, width)...)
+	}
+	return lines
+}
+
+// percent is an action's progress in a few words.
+func percent(a *Action) string {
+	p := a.Progress
+	switch {
+	case a.Stopping:
+		return "stopping"
+	case p.Step == "":
+		return "starting"
+	case p.Total > 0 && p.Done >= p.Total:
+		return p.Step + " done, loading"
+	case p.Total > 0:
+		return fmt.Sprintf("%s %d %%", p.Step, p.Done*100/p.Total)
+	}
+	return p.Step
+}
+
+// errand is an action that a screen asked for, with what came of it. Where somebody else was first, it
+// is what came of theirs: that has to be seen before anything is asked again.
+type errand struct {
+	asked  *Snapshot // what was shown when the request was sent; nil: none was
+	before int       // number of the last outcome then
+}
+
+// send notes that the request goes out now.
+func (e *errand) send(s *Snapshot) {
+	e.asked = s
+	if s.Outcome != nil {
+		e.before = s.Outcome.Number
+	}
+}
+
+// outcome is what came of it; nil while nothing has, and when it was put away.
+func (e *errand) outcome(s *Snapshot) *Outcome {
+	if e.asked == nil || s.Outcome == nil || s.Outcome.Number <= e.before {
+		return nil
+	}
+	return s.Outcome
+}
+
+// waits reports whether the hub has not answered yet.
+func (e *errand) waits(s *Snapshot) bool { return e.asked == s }
