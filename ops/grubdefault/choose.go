@@ -14,10 +14,6 @@ import (
 	"holdfast/ops"
 )
 
-// lastBlind is the largest number that is taken without a menu. Formilux's menus counted entries in
-// a byte.
-const lastBlind = 255
-
 // choose gives what is to be saved, and what there is to say about it.
 func (r Request) choose(l loader) (to string, notes []string, err error) {
 	if l.menuErr == nil && !l.menu.Saved {
@@ -100,17 +96,10 @@ func (r Request) chooseRounded(l loader, n int, raw bool) (string, []string, err
 
 // blind chooses a number without a menu to look it up.
 func blind(l loader, entry string) (string, []string, error) {
-	n, err := strconv.Atoi(entry)
-	if err == nil && (n < 0 || n > lastBlind) {
-		err = fmt.Errorf("%d is not from 0 to %d", n, lastBlind)
+	if _, err := l.saved.With(entry); err != nil {
+		return "", nil, fail(ops.Refused, "", err, "")
 	}
-	if err == nil {
-		_, err = l.saved.With(entry)
-	}
-	if err != nil {
-		return "", nil, fail(ops.Refused, "entry "+entry, err, "")
-	}
-	return entry, []string{fmt.Sprintf("what entry %d boots is not known: %v", n, l.menuErr)}, nil
+	return entry, []string{fmt.Sprintf("what entry %s boots is not known: %v", entry, l.menuErr)}, nil
 }
 
 // take accepts an entry unless it is known to boot nothing, or GRUB would take another one for it.

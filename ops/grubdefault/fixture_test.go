@@ -122,6 +122,7 @@ func run(t testing.TB, pkg, in, name string, args ...string) string {
 type fixture struct {
 	t    testing.TB
 	part string
+	kind byte   // of the partition: GRUB Legacy reads no FAT in one for Linux
 	path string // of the disk, once made
 	from int64  // bytes: where the partition begins on it
 }
@@ -149,8 +150,9 @@ func newFixture(t testing.TB, mkfs string, files map[string]string) *fixture {
 			t.Fatal(err)
 		}
 	}
-	f := &fixture{t: t, part: filepath.Join(t.TempDir(), "part")}
+	f := &fixture{t: t, part: filepath.Join(t.TempDir(), "part"), kind: 0x83}
 	if args, fat := strings.CutPrefix(mkfs, "vfat "); fat {
+		f.kind = 0x06
 		if err := os.WriteFile(f.part, make([]byte, partSize), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -179,8 +181,8 @@ func (f *fixture) disk() *fixture {
 		f.t.Fatal(err)
 	}
 	image := make([]byte, partStart, partStart+partSize)
-	// Entry of the partition table: type Linux, start and length in sectors (PC master boot record).
-	image[446+4] = 0x83
+	// Entry of the partition table: type, start and length in sectors (PC master boot record).
+	image[446+4] = f.kind
 	binary.LittleEndian.PutUint32(image[446+8:], partStart/512)
 	binary.LittleEndian.PutUint32(image[446+12:], partSize/512)
 	image[510], image[511] = 0x55, 0xAA

@@ -126,6 +126,7 @@ func TestWays(t *testing.T) {
 		`/dev/vdd: /dev/vdd sector N: 0 -> 2`,
 		`/dev/vdd: set backup: <nil>, exit 0`,
 		`/dev/vdd: set active: /dev/vdd: /dev/vdd is in use: mounted elsewhere, or a part of a RAID or of another volume, exit 6`,
+		`/dev/vdd: set active: /dev/vdd: permission denied, exit 4`,
 
 		`/view: set backup: /view: this is a read-only view of a file system that is mounted for writing, exit 6`,
 		`/dev/vde: one sector, N of /dev/vde (boot/grub/default), through the file`,
@@ -187,7 +188,7 @@ func putBack(t *testing.T, f *fixture) {
 	if !ok {
 		t.Fatalf("the log of the flash says %q", log[0])
 	}
-	run(t, "coreutils", strings.ReplaceAll(command, "of=/dev/vdc ", "of="+f.path+" ")+"\n", "sh")
+	run(t, "dash", strings.ReplaceAll(command, "of=/dev/vdc ", "of="+f.path+" ")+"\n", "sh")
 	if got, want := f.cat("", "boot/grub/default"), legacyTree()["boot/grub/default"]; got != want {
 		t.Errorf("the file holds %q, want the old text %q", got, want)
 	}

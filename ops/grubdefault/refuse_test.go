@@ -1,6 +1,7 @@
 package grubdefault
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
@@ -202,6 +203,23 @@ func TestChangedSince(t *testing.T) {
 	}
 }
 
+// TestProve has a file that shows something else than the device holds, be it in its second sector.
+func TestProve(t *testing.T) {
+	f := newFixture(t, "-t ext4", grub2Tree(grubenv("saved_entry=0"))).disk()
+	v := f.report().Target.GRUB.Volume
+	l, s, err := find(v)
+	if err != nil || s.prove(l.text) != nil {
+		t.Fatal(err, s.prove(l.text))
+	}
+	for _, at := range []int{0, 511, 512, 1023} {
+		text := bytes.Clone(l.text)
+		text[at]++
+		if err := s.prove(text); !errors.Is(err, errDiffers) || ops.ExitCode(err) != int(ops.Refused) {
+			t.Errorf("prove, byte %d differs: %v, want errDiffers", at, err)
+		}
+	}
+}
+
 func TestApplyCancelled(t *testing.T) {
 	f := newFixture(t, "-t ext2", legacyTree()).disk()
 	p, err := Request{Report: f.report(), Slot: "backup"}.Plan()
@@ -280,7 +298,7 @@ func TestStage2(t *testing.T) {
 		{"too large", 0, false, Request{Entry: "256"}, 0, -1, ops.Refused},
 		{"no number", 0, false, Request{Entry: "x"}, 0, -1, ops.Refused},
 		{"slot without a menu", 0, false, Request{Slot: "active"}, 0, -1, ops.Invalid},
-		{"sum from a state", 243, false, Request{Entry: "-2"}, 0, -1, ops.Refused},
+		{"sum from a state", 240, false, Request{Entry: "-3"}, 0, -1, ops.Refused},
 		{"entry that is not in the menu", 0, true, Request{Entry: "6"}, 0, -1, ops.Refused},
 		{"wrong version", 0, true, Request{Slot: "backup"}, 6, -1, ops.Invalid},
 		{"wrong partition", 0, true, Request{Slot: "backup"}, 8, -1, ops.Invalid},

@@ -25,8 +25,8 @@ func TestSet(t *testing.T) {
 		{"ext3", "-t ext3 -I 128", legacyTree(), "boot/grub/default", "2\n#\n#\n"},
 		{"ext4", "-t ext4", grub2Tree(env), "boot/grub/grubenv", "# GRUB Environment Block\n# a comment\nsaved_entry=backup\nother=a\\\\b\nlast=x\n###"},
 		{"ext4 blocks of 1024, inodes of 128", "-t ext4 -b 1024 -I 128", legacyTree(), "boot/grub/default", "2\n#\n#\n"},
-		{"FAT12", "vfat -F 12", legacyTree(), "boot/grub/default", "2\n#\n#\n"},
-		{"FAT16", "vfat -F 16 -s 1", grub2Tree(env), "boot/grub/grubenv", "# GRUB Environment Block\n# a comment\nsaved_entry=backup\nother=a\\\\b\nlast=x\n###"},
+		{"FAT16 as GRUB Legacy reads it", "vfat -F 16 -s 1", legacyTree(), "boot/grub/default", "2\n#\n#\n"},
+		{"FAT12", "vfat -F 12", grub2Tree(env), "boot/grub/grubenv", "# GRUB Environment Block\n# a comment\nsaved_entry=backup\nother=a\\\\b\nlast=x\n###"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()

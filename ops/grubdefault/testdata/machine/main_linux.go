@@ -67,7 +67,9 @@ func ways() {
 	held, err := os.OpenFile("/dev/vdd", os.O_RDONLY|unix.O_EXCL, 0)
 	check(err)
 	set("/dev/vdd", "active")
+	check(unix.IoctlSetPointerInt(int(held.Fd()), unix.BLKROSET, 1))
 	held.Close()
+	set("/dev/vdd", "active")
 
 	mount("vde", "/whole", 0, "")
 	check(os.MkdirAll("/view", 0o755))
