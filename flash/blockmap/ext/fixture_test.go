@@ -141,7 +141,6 @@ func populate(t *testing.T, images []string) {
 		!strings.Contains(text, fmt.Sprintf("init: disks %d\n", len(images))) {
 		t.Fatalf("the virtual machine says\n%s", text)
 	}
-	t.Logf("%s", out)
 }
 
 // archive is the initramfs of that machine.
