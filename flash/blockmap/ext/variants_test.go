@@ -2,17 +2,16 @@ package ext
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
-	"path/filepath"
+	"os/exec"
 	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
-	"testing/fstest"
 
 	"holdfast/flash/blockmap"
 	"holdfast/flash/blockmap/ext/testdata/tree"
@@ -45,7 +44,7 @@ var variants = []struct{ name, args string }{
 	{"inline-data", "-t ext4 -b 1024 -I 256 -O inline_data"},
 	{"inline-data-1024", "-t ext4 -b 4096 -I 1024 -O inline_data,ea_inode"},
 	{"no-journal", "-t ext4 -b 4096 -O ^has_journal,large_dir,sparse_super2"},
-	{"orphan-file", "-t ext4 -b 4096 -O orphan_file,project,quota,verity,encrypt,stable_inodes,mmp -N 20000"},
+	{"orphan-file", "-t ext4 -b 4096 -O orphan_file,project,verity,encrypt,stable_inodes,mmp -N 20000"},
 	{"not-unmounted", "-t ext4 -b 1024"},
 }
 
@@ -65,11 +64,8 @@ func TestVariants(t *testing.T) {
 				if got, want := f.Unclean(), "its journal waits for a replay"; got != want {
 					t.Fatalf("Unclean() = %q, want %q", got, want)
 				}
-				tool(t, "jr\n", "debugfs", "-w", "-f", "-", images[i])
+				recoverJournal(t, images[i])
 				f, device = openImage(t, images[i])
-				if err := command(t, "e2fsck", "-fy", images[i]).Run(); err == nil {
-					t.Log("e2fsck found nothing to do")
-				}
 			} else if got := f.Unclean(); got != "" {
 				t.Errorf("Unclean() = %q of a clean file system", got)
 			}
@@ -79,9 +75,6 @@ func TestVariants(t *testing.T) {
 			checkTree(t, f, files)
 			checkBlocks(t, f, device, images[i], files, seen)
 			checkFree(t, f, images[i])
-			if err := fstest.TestFS(withoutMany{f}, "boot/grub/default", "links/slow"); err != nil {
-				t.Errorf("TestFS: %v", err)
-			}
 		})
 	}
 	for _, kind := range []string{"IND", "DIND", "TIND", "ETB0", "ETB1", "u", "inline", "several groups"} {
@@ -90,6 +83,19 @@ func TestVariants(t *testing.T) {
 		}
 	}
 	t.Logf("compared: %v", seen)
+}
+
+// recoverJournal lets e2fsck replay the journal. Its exit status 1 says that it has changed something.
+func recoverJournal(t *testing.T, image string) {
+	t.Helper()
+	var exit *exec.ExitError
+	out, err := command(t, "e2fsck", "-fy", image).CombinedOutput()
+	if errors.As(err, &exit) && exit.ExitCode() == 1 {
+		err = nil
+	}
+	if err != nil || !strings.Contains(string(out), "recovering journal") {
+		t.Fatalf("e2fsck: %v\n%s", err, out)
+	}
 }
 
 func left(files []tree.File) []tree.File {
@@ -334,11 +340,3 @@ func checkFree(t *testing.T, f *FS, image string) {
 		t.Errorf("Free() = %d blocks, %v, want %s", got/f.super.blockSize(), err, want)
 	}
 }
-
-// withoutMany leaves out what would take TestFS long.
-type withoutMany struct{ *FS }
-
-func (w withoutMany) Open(name string) (fs.File, error) { return w.FS.Open(name) }
-
-var _ = os.Stdout
-var _ = filepath.Base

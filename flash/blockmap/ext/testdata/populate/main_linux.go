@@ -23,9 +23,7 @@ import (
 const root = "/mnt"
 
 func main() {
-	start := time.Now()
 	err := run()
-	fmt.Println("init: took", time.Since(start).Round(time.Millisecond))
 	fmt.Println("init: end:", err)
 	_ = unix.Reboot(unix.LINUX_REBOOT_CMD_POWER_OFF)
 }
@@ -53,11 +51,9 @@ func run() error {
 		return strings.Compare(a, b)
 	})
 	for i, disk := range disks {
-		start := time.Now()
 		if err := populate(filepath.Base(disk), i == len(disks)-1); err != nil {
 			return fmt.Errorf("%s: %w", filepath.Base(disk), err)
 		}
-		fmt.Println("init: took", filepath.Base(disk), time.Since(start).Round(time.Millisecond))
 	}
 	fmt.Println("init: disks", len(disks))
 	return nil
@@ -156,6 +152,8 @@ func step(f tree.File, turn int) (bool, error) {
 		return true, makeSpecial(name, f)
 	case turn == 0 && f.Target != "":
 		return true, os.Link(filepath.Join(root, f.Target), name)
+	case turn == 0 && len(f.Pieces) == 0 && f.Size == 0: // the quickest way: there are many
+		return true, unix.Mknod(name, syscall.S_IFREG|0o644, 0)
 	}
 	pieces := f.Pieces
 	if f.Group != "" {

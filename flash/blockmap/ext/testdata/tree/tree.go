@@ -131,17 +131,18 @@ func fragmented(block int64) []File {
 	files := []File{{Name: "turn", Mode: fs.ModeDir}}
 	for _, name := range []string{"turn/a", "turn/b", "turn/c"} {
 		f := File{Name: name, Group: "turn", Gone: name == "turn/b"}
-		for i := range int64(25) {
+		for i := range int64(12) {
 			f.Pieces = append(f.Pieces, Piece{Write, i * (2*block + 100), 2*block + 100})
 		}
 		files = append(files, f)
 	}
-	sieve := File{Name: "sieve", Pieces: []Piece{{Write, 0, 2900*block + 17}}}
-	for i := range int64(1450) {
-		sieve.Pieces = append(sieve.Pieces, Piece{Punch, (2*i + 1) * block, block})
+	// Every second block: more extents than fit into one level below the inode, with blocks of 1 KiB.
+	sieve := File{Name: "sieve", Size: 1000 * block}
+	for i := range int64(440) {
+		sieve.Pieces = append(sieve.Pieces, Piece{Write, 2 * i * block, block})
 	}
-	for i := range int64(20) {
-		sieve.Pieces = append(sieve.Pieces, Piece{Write, (30*i + 1) * block, block})
+	for i := range int64(30) {
+		sieve.Pieces = append(sieve.Pieces, Piece{Punch, 24 * i * block, block}, Piece{Write, (26*i + 1) * block, block})
 	}
 	return append(files, sieve, whole("filler", 400*block))
 }
