@@ -132,7 +132,7 @@ func (e entry) run(logical, end uint64) (run, error) {
 	case logical >= behind:
 		return run{logical: behind, count: end - behind}, nil
 	}
-	return run{logical: e.logical, physical: e.physical, count: e.count, unwritten: e.unwritten}, nil
+	return run(e), nil
 }
 
 // node reads a node that is not in the inode.

@@ -127,7 +127,7 @@ func populate(t *testing.T, images []string) {
 	qemu := command(t, "qemu-system-x86_64")
 	args := []string{
 		"-accel", "tcg", "-m", "256", "-nodefaults", "-display", "none", "-no-reboot", "-serial", "stdio",
-		"-kernel", kernelFile(t, "boot/vmlinuz-*"), "-initrd", archive(t), "-append", "console=ttyS0 quiet loglevel=0 panic=-1",
+		"-kernel", kernelFile(t, "boot/vmlinuz-*"), "-initrd", archive(t), "-append", "console=ttyS0 quiet loglevel=0 panic=-1 mitigations=off",
 	}
 	for _, image := range images {
 		args = append(args, "-drive", "file="+image+",if=virtio,format=raw,cache=unsafe")

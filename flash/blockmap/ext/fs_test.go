@@ -1,61 +1,56 @@
 package ext
 
 import (
-	"os"
-	"os/exec"
-	"path/filepath"
+	"errors"
+	"io"
+	"io/fs"
 	"strings"
 	"testing"
 	"testing/fstest"
 )
 
+// TestFS has the standard library try everything that an fs.FS promises.
 func TestFS(t *testing.T) {
-	tree := t.TempDir()
-	for name, data := range map[string]string{
+	tree := writeTree(t, map[string]string{
 		"boot/grub/default": "0\n", "boot/grub/menu.lst": strings.Repeat("title x\n", 4000), "empty": "",
-	} {
-		path := filepath.Join(tree, name)
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, []byte(data), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for link, target := range map[string]string{"abs": "/boot/grub", "boot/rel": "../boot/grub/default", "long": strings.Repeat("./", 50) + "boot"} {
-		if err := os.Symlink(target, filepath.Join(tree, link)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	for _, kind := range []string{"ext2", "ext4"} {
-		t.Run(kind, func(t *testing.T) {
-			image := filepath.Join(t.TempDir(), "image")
-			out, err := exec.Command("mke2fs", "-q", "-t", kind, "-d", tree, image, "8M").CombinedOutput()
-			if err != nil {
-				t.Fatalf("mke2fs: %v\n%s", err, out)
-			}
-			f, err := os.Open(image)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer f.Close()
-			x, err := Open(f, 8<<20)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := fstest.TestFS(x, "boot/grub/default", "boot/grub/menu.lst", "empty", "abs", "boot/rel", "long"); err != nil {
+		"abs": "-> /boot/grub", "boot/rel": "-> ../boot/grub/default", "long": "-> " + strings.Repeat("./", 50) + "boot",
+	})
+	for _, args := range []string{"-t ext2 -O ^filetype", "-t ext4", "-t ext4 -O inline_data -I 256", "-t ext4 -b 65536"} {
+		t.Run(args, func(t *testing.T) {
+			f, _ := openImage(t, makeImage(t, tree, "16M", strings.Fields(args)...))
+			if err := fstest.TestFS(f, "boot/grub/default", "boot/grub/menu.lst", "empty", "abs", "boot/rel", "long"); err != nil {
 				t.Error(err)
 			}
-			for _, name := range []string{"boot/grub/default", "boot/rel", "abs/default", "long/grub/default"} {
-				m, err := x.Map(name)
-				if err != nil {
-					t.Fatal(err)
+			for _, name := range []string{"abs/default", "boot/rel", "long/grub/default"} {
+				if got, err := fs.ReadFile(f, name); string(got) != "0\n" || err != nil {
+					t.Errorf("ReadFile(%s) = %q, %v", name, got, err)
 				}
-				place, err := m.Plain()
-				t.Log(name, place, err)
 			}
-			free, err := x.Free()
-			t.Log(free, err)
 		})
+	}
+}
+
+// TestSeek reads on from other places.
+func TestSeek(t *testing.T) {
+	f, _ := openImage(t, makeImage(t, writeTree(t, map[string]string{"file": "0123456789"}), "1M", "-t", "ext2"))
+	file, err := f.Open("file")
+	if err != nil {
+		t.Fatal(err)
+	}
+	seeker := file.(io.Seeker)
+	for _, tt := range []struct {
+		offset int64
+		whence int
+		want   string
+	}{{4, io.SeekStart, "456789"}, {-3, io.SeekEnd, "789"}, {-2, io.SeekCurrent, "89"}, {1 << 40, io.SeekStart, ""}} {
+		if _, err := seeker.Seek(tt.offset, tt.whence); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := io.ReadAll(file); string(got) != tt.want || err != nil {
+			t.Errorf("after Seek(%d, %d): %q, %v, want %q", tt.offset, tt.whence, got, err, tt.want)
+		}
+	}
+	if _, err := seeker.Seek(-1, io.SeekStart); !errors.Is(err, fs.ErrInvalid) {
+		t.Errorf("Seek(-1) = %v", err)
 	}
 }

@@ -131,7 +131,7 @@ func fragmented(block int64) []File {
 	files := []File{{Name: "turn", Mode: fs.ModeDir}}
 	for _, name := range []string{"turn/a", "turn/b", "turn/c"} {
 		f := File{Name: name, Group: "turn", Gone: name == "turn/b"}
-		for i := range int64(12) {
+		for i := range int64(8) {
 			f.Pieces = append(f.Pieces, Piece{Write, i * (2*block + 100), 2*block + 100})
 		}
 		files = append(files, f)
