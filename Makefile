@@ -60,3 +60,4 @@ deps:
 
 kernel:
 	@.ci/kernel >/dev/null
+	@.ci/kernel 6.12 >/dev/null

@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/charmbracelet/x/ansi"
+
+	"holdfast/flash/grub"
 )
 
 // TestDefaultKeys: what is asked of the hub on the way to another boot default.
@@ -106,8 +108,10 @@ func TestOddBoot(t *testing.T) {
 	ignored := savedDefault("2", "", 0, 1)
 	ignored.Menu.Saved = false
 	loads := savedDefault("0", "")
+	unclear := savedDefault("2", "")
+	unclear.Entry = grub.Entry{}
 	bare := savedDefault("3", "")
-	bare.Menu.Entries, bare.Entry.Key = nil, ""
+	bare.Menu.Entries, bare.Entry = nil, grub.Entry{}
 	broken := report()
 	img, _ := broken.Image("active")
 	img.Broken = "no usable kernel.img"
@@ -121,6 +125,7 @@ func TestOddBoot(t *testing.T) {
 		{snapshot(booting(report(), savedDefault("Gone", "", 0))), `saved default: "Gone", which the menu does not have`},
 		{snapshot(booting(report(), ignored)), "the menu does not heed the saved default (entry 2)"},
 		{snapshot(booting(report(), loads)), "GRUB can load nothing of its menu"},
+		{snapshot(booting(report(), unclear)), "which entry of the menu boots is not known"},
 		{snapshot(booting(report(), bare)), "saved default: entry 3, and no menu that says what it boots"},
 		{snapshot(booting(broken.Verified(img), savedDefault("0", "", 2, 3, 4))), "active cannot be loaded: GRUB goes on to backup (no usable kernel.img)"},
 		{snapshot(fragmented), "in two places"},

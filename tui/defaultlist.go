@@ -18,21 +18,20 @@ func (v *view) groups() []grub.Entry {
 	menu := v.snap.Report.Boot.Menu
 	var first []grub.Entry
 	for _, e := range menu.Entries {
-		if group := menu.Group(e); len(group) == 0 || group[0].Key == e.Key {
+		if group := menu.Group(e); !e.Submenu && (len(group) == 0 || same(group[0], e)) {
 			first = append(first, e)
 		}
 	}
 	return first
 }
 
-// isDefault reports whether an entry of the list, or a retry of it, is the boot default.
-func (v *view) isDefault(e grub.Entry) bool {
-	b := v.snap.Report.Boot
-	if b.Entry.Key == "" {
-		return false
-	}
-	return slices.ContainsFunc(b.Menu.Group(e), func(o grub.Entry) bool { return o.Key == b.Entry.Key })
+// inGroup reports whether o is e or a retry of it.
+func inGroup(m grub.Menu, e, o grub.Entry) bool {
+	return same(e, o) || slices.ContainsFunc(m.Group(e), func(g grub.Entry) bool { return same(g, o) })
 }
+
+// same reports whether two entries of a menu are the same one: not every entry has a number.
+func same(a, b grub.Entry) bool { return a.Key == b.Key && a.Title == b.Title && a.ID == b.ID }
 
 func (v *view) savedName(e grub.Entry) string {
 	b := v.snap.Report.Boot
@@ -76,9 +75,7 @@ func (v *view) groupRows(groups []grub.Entry) []row {
 		if v.savedName(e) == "" {
 			state = []string{"cannot be named"}
 		}
-		if v.isDefault(e) {
-			state = append(state, "default")
-		}
+		state = append(state, marks(r, func(o grub.Entry) bool { return inGroup(r.Boot.Menu, e, o) })...)
 		rows = append(rows, row{[]string{dash(e.Slot), dash(e.Key), dash(img.Version), e.Title, dash(strings.Join(state, ", "))}, worth})
 	}
 	return rows

@@ -54,7 +54,7 @@ func (s *defaultScreen) at(groups []grub.Entry) int {
 		if e.Slot == img.Name && !img.Staged {
 			return i
 		}
-		if s.view.isDefault(e) {
+		if b := s.view.snap.Report.Boot; inGroup(b.Menu, e, b.Entry) {
 			row = i
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"testing/fstest"
 	"time"
 
+	"holdfast/flash"
 	"holdfast/ops"
 	"holdfast/ops/grubdefault"
 )
@@ -200,19 +201,26 @@ func TestDefaultStopsTheCountdown(t *testing.T) {
 	}
 }
 
-// TestHashesStay: a change of the default does not have every image hashed anew.
+// TestHashesStay: a change of the default does not have every image hashed anew, and new problems of
+// it are logged.
 func TestHashesStay(t *testing.T) {
-	b, _ := deskBench(t, 0, nil)
-	b.requests <- request{kind: painted}
-	checked := func(s *Snapshot) bool {
-		_, more := unverified(s.Report)
-		return !more
+	h := newHub(options())
+	h.state.Report = damaged(report(), "factory")
+	after := booting(report(), savedDefault("2", "", 2, 3, 4))
+	for i := range after.Images {
+		after.Images[i].Integrity = flash.Unknown
 	}
-	b.w.until(t, "the hashes", checked)
-	b.requests <- request{kind: setDefault, console: "ttyS0", draft: b.looks(t, "ttyS0", "2")}
-	s := b.w.until(t, "the outcome", func(s *Snapshot) bool { return s.Outcome != nil })
-	if !checked(s) {
-		t.Error("images count as unchecked again")
+	after.Problems = []string{"boot default: odd"}
+	h.reread(after, nil)
+	r := h.state.Report
+	if a, f := r.Images[0], r.Images[2]; a.Integrity != flash.Intact || f.Integrity != flash.Damaged || f.Broken == "" {
+		t.Errorf("active is %v, factory %v, want them as they were", a.Integrity, f.Integrity)
+	}
+	if r.Default() != "backup" || len(r.Problems) != 1 {
+		t.Errorf("default %q, problems %q", r.Default(), r.Problems)
+	}
+	if last := h.log.lines[len(h.log.lines)-1].Text; last != "holdfast: boot default: odd" {
+		t.Errorf("the log ends with %q", last)
 	}
 }
 

@@ -93,7 +93,10 @@ func savedDefault(entry, once string, next ...int) *status.Boot {
 		Saved:  saved{entry, once},
 		Menu:   menu(),
 	}
-	b.Entry, _ = b.Menu.Find(grub.Boots(b.Saved))
+	var ok bool
+	if b.Entry, ok = b.Menu.Find(grub.Boots(b.Saved)); !ok {
+		b.Entry = b.Menu.Entries[0] // as GRUB does
+	}
 	for _, n := range next {
 		b.Next = append(b.Next, b.Menu.Entries[n])
 	}

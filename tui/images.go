@@ -7,6 +7,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 
 	"holdfast/flash"
+	"holdfast/flash/grub"
 	"holdfast/ops/status"
 )
 
@@ -162,10 +163,33 @@ func sizeOf(i status.Image) string {
 // stateOf is what an image is worth, in a word, and whether GRUB boots it.
 func (v *view) stateOf(i status.Image) string {
 	text := worth(i)
-	if i.Name == v.snap.Report.Default() {
-		text += ", default"
+	if i.Staged {
+		return text
+	}
+	for _, m := range marks(v.snap.Report, func(e grub.Entry) bool { return e.Slot == i.Name }) {
+		text += ", " + m
 	}
 	return text
+}
+
+// marks are what the boot loader makes of an entry: it is the default, or that of the next boot alone.
+func marks(r *status.Report, is func(grub.Entry) bool) []string {
+	b := r.Boot
+	if b == nil {
+		return nil
+	}
+	var list []string
+	saved, ok := b.Entry, true
+	if b.Saved.Once() != "" {
+		if is(b.Entry) {
+			list = append(list, "once")
+		}
+		saved, ok = b.Menu.Find(b.Saved.Entry())
+	}
+	if ok && is(saved) {
+		list = append(list, "default")
+	}
+	return list
 }
 
 // imageName is an image as people speak of it: its slot and its version.

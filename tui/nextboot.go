@@ -59,7 +59,7 @@ func steps(b *status.Boot) (full, short []string) {
 		case i == 0 && b.Saved.Once() != "":
 			full, short = append(full, name+" (once)"), append(short, name+" (once)")
 			continue
-		case len(group) > 0 && group[0].Key != e.Key:
+		case len(group) > 0 && !same(group[0], e):
 			full = append(full, name+" (retry)")
 		default:
 			full = append(full, name)
@@ -104,19 +104,23 @@ func told(r *status.Report) string {
 // oddBoot says in words what is wrong with the boot default, or "".
 func oddBoot(r *status.Report) string {
 	b := r.Boot
-	saved := quoted(grub.Boots(b.Saved))
+	name := grub.Boots(b.Saved)
+	saved := quoted(name)
+	_, named := b.Menu.Find(name)
 	switch {
 	case len(b.Menu.Entries) == 0:
 		return "saved default: " + saved + ", and no menu that says what it boots"
 	case !b.Menu.Saved:
 		return "the menu does not heed the saved default (" + saved + ")"
-	case b.Entry.Key == "":
+	case name != "" && !named:
 		return "saved default: " + saved + ", which the menu does not have"
+	case same(b.Entry, grub.Entry{}):
+		return "which entry of the menu boots is not known"
 	case len(b.Next) == 0:
 		return "GRUB can load nothing of its menu"
 	}
 	next := b.Next[0]
-	if next.Key != b.Entry.Key {
+	if !same(next, b.Entry) {
 		return skipped(r, b.Entry, next)
 	}
 	if img, ok := r.Image(next.Slot); ok && img.Integrity == flash.Damaged {

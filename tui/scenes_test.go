@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"holdfast/flash"
+	"holdfast/flash/grub"
 	"holdfast/kexec"
 	"holdfast/ops"
 	"holdfast/ops/logs"
@@ -41,9 +42,14 @@ func hostile() *Snapshot {
 	img := image("active", evil, evil, -1, flash.Damaged)
 	img.Arguments, img.Problems, img.Broken = evil+" quiet "+evil, []string{evil, strings.Repeat(evil, 50)}, evil
 	other := image(evil, strings.Repeat("9", 300), strings.Repeat("k", 300), 1<<62, flash.Intact)
+	b := savedDefault("0", "")
+	b.Menu.Entries = []grub.Entry{{Key: evil, Title: evil}, {Title: strings.Repeat(evil, 9), ID: evil}, {Key: "2", Title: evil, Slot: evil}}
+	b.Entry, b.Next, b.Saved, b.Place.Path = b.Menu.Entries[0], b.Menu.Entries, saved{evil, evil}, evil
+	draft := Draft{Entry: evil, Lines: []ops.Line{{Label: evil, Text: evil}}, Refused: evil, Hint: evil}
 	return &Snapshot{
+		Drafts:  map[string]*Draft{serial.Name: &draft, vga.Name: &draft},
 		Target:  Target{Target: status.Target{Name: evil}},
-		Report:  &status.Report{Target: status.Target{Name: evil, Type: evil, Access: evil, Word: evil}, Images: []status.Image{img, other}, Arguments: evil, Problems: []string{evil, evil}},
+		Report:  &status.Report{Boot: b, Target: status.Target{Name: evil, Type: evil, Access: evil, Word: evil}, Images: []status.Image{img, other}, Arguments: evil, Problems: []string{evil, evil}},
 		Log:     []logs.Line{{At: -1, Level: -7, Text: evil}, {At: 1 << 62, Text: strings.Repeat(evil, 100)}},
 		Outcome: &Outcome{Failed: true, Number: 3, Action: Action{Object: evil}, Text: evil, Hint: evil},
 	}
@@ -134,6 +140,8 @@ func scenes() []scene {
 		{"staged", serial, func() *Snapshot { return snapshot(staged(report(), 30)) }, []string{"end"}},
 		{"hostile", serial, hostile, nil},
 		{"hostile-vga", vga, hostile, []string{"down"}},
+		{"hostile-default", serial, hostile, []string{"d"}},
+		{"hostile-plan", vga, hostile, []string{"d", "enter"}},
 		{"long", serial, long, []string{"enter"}},
 		{"next-once", serial, odd(report(), savedDefault("0", "4", 4, 0, 1, 2, 3)), nil},
 		{"next-absent", serial, odd(report(), savedDefault("7", "", 0, 1, 2, 3, 4)), nil},

@@ -222,6 +222,10 @@ func TestProgramBytes(t *testing.T) {
 	c.shows(t, "> backup")
 	c.types(t, "\x1b[A\r") // up, Enter
 	c.shows(t, "directory  system/active")
+	c.types(t, "d")
+	c.shows(t, "Enter shows the plan, Esc goes back.")
+	c.types(t, "j\r")
+	c.shows(t, "refused    this is a demonstration")
 	c.types(t, "l")
 	c.shows(t, "log, follows")
 	c.types(t, "b")

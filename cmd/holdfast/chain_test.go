@@ -2,12 +2,10 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 
@@ -103,7 +101,7 @@ func bootedRight(t *testing.T, line []string, disk, image string, consoles []str
 // flashLabel is the label of the disk's second partition as util-linux reads it.
 func flashLabel(t *testing.T, disk string) string {
 	t.Helper()
-	offset := fmt.Sprint(flashOffset(t, disk))
+	_, offset, _ := strings.Cut(partition(t, disk, 2), "=")
 	label := strings.TrimSpace(tool(t, "util-linux", "", "blkid", "-p", "-O", offset, "-o", "value", "-s", "LABEL", disk))
 	if label == "" {
 		t.Fatal("blkid finds no label on the flash")
@@ -164,22 +162,8 @@ func TestBadKernels(t *testing.T) {
 	must(t, line.Wait(ctx, "keys and words")) // the footer says "help" on every screen
 }
 
-// flashOffset is where the disk's second partition begins, in bytes, as sfdisk reads it.
-func flashOffset(t *testing.T, disk string) int {
-	t.Helper()
-	start := regexp.MustCompile(`(?m)disk\.img2 : start= *(\d+)`).FindStringSubmatch(tool(t, "fdisk", "", "sfdisk", "-d", disk))
-	if start == nil {
-		t.Fatal("sfdisk finds no second partition")
-	}
-	sector, err := strconv.Atoi(start[1])
-	must(t, err)
-	return 512 * sector
-}
-
 // editFlash changes files on the disk's second partition by debugfs commands.
 func editFlash(t *testing.T, disk, dir string, commands ...string) {
 	t.Helper()
-	script := filepath.Join(dir, "commands")
-	must(t, os.WriteFile(script, []byte(strings.Join(commands, "\n")+"\n"), 0o644))
-	tool(t, "e2fsprogs", dir, "debugfs", "-w", "-f", script, fmt.Sprintf("%s?offset=%d", disk, flashOffset(t, disk)))
+	editPartition(t, disk, 2, dir, commands...)
 }

@@ -112,7 +112,7 @@ func blocklist(t testing.TB, disk, file string) string {
 // bmap asks debugfs for the same of a file of two sectors.
 func bmap(t testing.TB, disk, file string) string {
 	t.Helper()
-	device := bootPartition(t, disk)
+	device := partition(t, disk, 1)
 	number := func(pattern, request string) int {
 		out := tool(t, "e2fsprogs", "", "debugfs", "-R", request, device)
 		var n int
@@ -127,21 +127,21 @@ func bmap(t testing.TB, disk, file string) string {
 	return fmt.Sprintf(`"sector":%d,"count":2`, number(`(?m)^(\d+)$`, "bmap "+file+" 0")*size/512)
 }
 
-// bootPartition is the first partition as the programs of e2fsprogs take it.
-func bootPartition(t testing.TB, disk string) string {
+// partition is one of the disk's partitions, counted from 1, as the programs of e2fsprogs take it.
+func partition(t testing.TB, disk string, number int) string {
 	t.Helper()
 	var table struct {
 		PartitionTable struct{ Partitions []struct{ Start int64 } }
 	}
 	must(t, json.Unmarshal([]byte(tool(t, "fdisk", "", "sfdisk", "-J", disk)), &table))
-	return fmt.Sprintf("%s?offset=%d", disk, table.PartitionTable.Partitions[0].Start*512)
+	return fmt.Sprintf("%s?offset=%d", disk, table.PartitionTable.Partitions[number-1].Start*512)
 }
 
 // TestDefaultBehindMBR is a disk as Formilux made it: the number in sector 2, the menu in the loader.
 func TestDefaultBehindMBR(t *testing.T) {
 	disk := lookDisk(t, "grub-legacy")
 	for _, file := range []string{"default", "menu.lst"} {
-		tool(t, "e2fsprogs", "", "debugfs", "-w", "-R", "rm /boot/grub/"+file, bootPartition(t, disk))
+		tool(t, "e2fsprogs", "", "debugfs", "-w", "-R", "rm /boot/grub/"+file, partition(t, disk, 1))
 	}
 	sector := make([]byte, 512)
 	copy(sector[6:], "\x03\x02\xff\xff\xff\x00\x03") // version, install partition, saved entry

@@ -77,7 +77,7 @@ func demoTarget() status.Target {
 	for _, i := range demoImages {
 		i.add(m)
 	}
-	return status.Target{FS: m, Name: "demonstration", Type: "in memory", Access: "ro", Default: "active", Word: "sda2",
+	return status.Target{FS: m, Name: "demonstration", Type: "in memory", Access: "ro", Word: "sda2",
 		GRUB: status.Place{FS: m}}
 }
 

@@ -37,8 +37,13 @@ func printStatus(w io.Writer, r *status.Report) error {
 		_, err := fmt.Fprintln(w, "\nno problems")
 		return err
 	}
-	_, err := fmt.Fprintf(w, "\nproblems\n  %s\n", strings.Join(problems, "\n  "))
-	return err
+	fmt.Fprintln(w, "\nproblems")
+	for _, p := range problems {
+		if _, err := fmt.Fprintf(w, "  %s\n", shown(p)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // flashLine is what the flash is, without what is not known.
@@ -100,7 +105,11 @@ func configLine(c status.Config) string {
 	if !c.Present {
 		return c.Name + "  none"
 	}
-	line := fmt.Sprintf("%s  %.1f KiB, %s", c.Name, float64(c.Size)/1024, integrity(c.Integrity))
+	size := fmt.Sprintf("%d bytes", c.Size)
+	if c.Size >= 1<<10 {
+		size = fmt.Sprintf("%.1f KiB", float64(c.Size)/(1<<10))
+	}
+	line := fmt.Sprintf("%s  %s, %s", c.Name, size, integrity(c.Integrity))
 	if c.Integrity == flash.Intact {
 		line += fmt.Sprintf(", %d files", c.Files)
 	}

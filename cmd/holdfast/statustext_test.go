@@ -5,6 +5,7 @@ import (
 	"context"
 	"strings"
 	"testing"
+	"testing/fstest"
 
 	"holdfast/ops"
 	"holdfast/ops/status"
@@ -21,9 +22,9 @@ factory  1.2.0    5.10.0-21-appliance  4.0 MiB  intact
 default  entry 0, Active image: active
 file     boot/grub/default (grub-legacy)
 next     active, active, backup, backup, maintenance
-configs  cur  0.0 KiB, damaged
+configs  cur  13 bytes, damaged
          bak  none
-         fac  0.0 KiB, damaged
+         fac  13 bytes, damaged
 
 problems
   1.3.125: initrd.img: hash differs
@@ -56,5 +57,23 @@ func TestStatusQuick(t *testing.T) {
 	must(t, printStatus(&b, r))
 	if !strings.Contains(b.String(), "6.1.0-57-appliance   4.0 MiB  not checked, staged\n") || !strings.HasSuffix(b.String(), "\n\nno problems\n") {
 		t.Errorf("status --quick of the demonstration:\n%s", &b)
+	}
+}
+
+// TestStatusOfEvilDisk: what is on a disk does not drive the terminal.
+func TestStatusOfEvilDisk(t *testing.T) {
+	target := demoTarget()
+	m := target.FS.(fstest.MapFS)
+	m["boot/grub/menu.lst"].Data = []byte("default saved\ntitle \x1b[2Jgone\nkernel /system/backup/kernel.img\n")
+	m["system/backup/kernel.img"].Data = nil
+	r, err := status.Read(target)
+	must(t, err)
+	var b bytes.Buffer
+	must(t, printStatus(&b, r))
+	for _, l := range append(defaultLines(r), entryLines(r.Boot)...) {
+		b.WriteString(l.String())
+	}
+	if strings.Contains(b.String(), "\x1b") || !strings.Contains(b.String(), `entry 0, "\x1b[2Jgone": backup`) {
+		t.Errorf("status:\n%q", &b)
 	}
 }

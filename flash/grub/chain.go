@@ -43,7 +43,7 @@ func (m Menu) Name(e Entry, now string) string {
 		return e.Key
 	}
 	names := []string{e.ID, e.Title}
-	if found, _ := m.Find(now); found.ID == "" {
+	if found, ok := m.Find(now); ok && found.ID == "" {
 		slices.Reverse(names)
 	}
 	for _, part := range names {
@@ -116,18 +116,21 @@ func (m Menu) into(e Entry) (Entry, bool) {
 	return e, true
 }
 
+// maxChain bounds what Chain lists.
+const maxChain = 100
+
 // Chain lists the entries that boot one after the other when none of the booted systems confirms:
 // the next boot, the one after it and so on, up to and without the first repetition. loads says
 // whether GRUB can load an entry; where it cannot, GRUB goes on with the menu's fallback entries, and
 // what the entry saves is saved before that. The list ends where GRUB would wait at its menu, and
-// where it is not known how it goes on.
+// where it is not known how it goes on, or is long past what anybody wants to know.
 func (m Menu) Chain(s Saved, loads func(Entry) bool) []Entry {
 	type state struct{ entry, saved string }
 	seen := map[state]bool{}
 	var chain []Entry
 	run := boot{menu: m, loads: loads, saved: s.Entry(), once: s.Once() != "" && m.once}
 	once := s.Once()
-	for {
+	for len(chain) < maxChain {
 		e, used, ok := m.start(s, run.saved, once)
 		if !ok {
 			return chain
@@ -144,6 +147,7 @@ func (m Menu) Chain(s Saved, loads func(Entry) bool) []Entry {
 		}
 		once, run.once = "", false
 	}
+	return chain
 }
 
 // overridden reports that the menu itself will save another default at the next start: GRUB 2's

@@ -60,12 +60,16 @@ func (c *config) call(body []statement) error {
 // set takes NAME=VALUE.
 func (c *config) set(arg value, line string) {
 	name, text, _ := strings.Cut(arg.text, "=")
-	v := value{text, arg.known}
-	if !v.known {
-		v.text = ""
+	if !arg.known {
+		text = ""
 	}
+	c.assign(name, value{text, arg.known}, line)
+}
+
+func (c *config) assign(name string, v value, line string) {
 	c.variables[name] = v
-	if (name == "default" || name == "fallback") && (c.unsure > 0 || !v.known) {
+	mixed := strings.Contains(v.text, mark) && v.text != markSaved && v.text != markOnce
+	if (name == "default" || name == "fallback") && (c.unsure > 0 || !v.known || mixed) {
 		c.unknown(line)
 	}
 }
@@ -172,13 +176,13 @@ func (c *config) other(name string, args []value, line string) {
 			of = args[i+2].text
 		}
 		if of != "" {
-			c.variables[of] = value{}
+			c.assign(of, value{}, line)
 		}
 	}
 	switch {
 	case name == "read" || name == "getenv" || name == "increment" || name == "decrement":
 		for _, arg := range args[1:] {
-			c.variables[arg.text] = value{}
+			c.assign(arg.text, value{}, line)
 		}
 	case elsewhere(name), !args[0].known:
 		c.forget(line)

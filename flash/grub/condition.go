@@ -127,14 +127,30 @@ func (c *config) unary(operator string, v value) truth {
 }
 
 func compare(one value, operator string, other value) truth {
-	if !one.known || !other.known || strings.Contains(one.text+other.text, mark) {
-		return open
-	}
+	equal := equals(one, other)
 	switch operator {
 	case "=", "==":
-		return truthOf(one.text == other.text)
+		return equal
 	case "!=":
-		return truthOf(one.text != other.text)
+		return equal.not()
 	}
 	return open
+}
+
+func equals(one, other value) truth {
+	if !one.known || !other.known {
+		return open
+	}
+	if strings.Contains(other.text, mark) {
+		one, other = other, one
+	}
+	if strings.Contains(one.text, mark) {
+		// A mark stands for one byte at least.
+		sure := strings.NewReplacer(markSaved, "", markOnce, "").Replace(one.text)
+		if strings.Contains(other.text, mark) || len(sure) < len(other.text) {
+			return open
+		}
+		return no
+	}
+	return truthOf(one.text == other.text)
 }

@@ -5,7 +5,6 @@ import (
 	"io/fs"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 )
 
@@ -142,7 +141,7 @@ func (c *config) run(list []statement) error {
 		case loop:
 			err = c.either(s.block, nil)
 		case function:
-			c.define(s)
+			c.functions[s.words[0].written()] = s.block
 		default:
 			err = c.command(s)
 		}
@@ -203,19 +202,12 @@ func (c *config) either(body []statement, others []branch) error {
 	return nil
 }
 
-// define makes a function. One that may be another is called as a command that is not understood.
-func (c *config) define(s statement) {
-	name := s.words[0].written()
-	c.functions[name] = s.block
-	if c.unsure > 0 {
-		delete(c.functions, name)
-		c.unknown(s.line)
-	}
-}
+// maxUnknown bounds how many lines are kept.
+const maxUnknown = 100
 
 // unknown keeps a line that is not understood.
 func (c *config) unknown(line string) {
-	if !slices.Contains(c.menu.Unknown, line) {
+	if len(c.menu.Unknown) < maxUnknown && !slices.Contains(c.menu.Unknown, line) {
 		c.menu.Unknown = append(c.menu.Unknown, line)
 	}
 }
@@ -231,29 +223,28 @@ func (c *config) doubt(line string) {
 	c.level.unsure = true
 }
 
+// maxExpanded bounds the text that variables give to one command, in bytes.
+const maxExpanded = 64 << 10
+
 // expand gives the words of a command as it gets them; those with unknown variables have them as
 // they are written.
 func (c *config) expand(words []word) []value {
 	var values []value
+	room := maxExpanded
 	for _, w := range words {
 		v := value{known: true}
-		quoted := len(w) == 0
+		bare := true
 		for _, p := range w {
 			text, known := p.text, true
 			if p.variable {
-				var of value
-				of, known = c.variables[p.text], false
-				if text = "$" + p.text; of.known {
-					text, known = of.text, true
-				}
+				text, known = c.variable(p.text, &room)
 			}
 			v.text += text
 			v.known = v.known && known
-			quoted = quoted || p.quoted || !p.variable
+			bare = bare && p.variable && !p.quoted
 		}
 		switch {
-		case v.known && v.text == "" && !quoted: // an unset variable alone is no word
-		case v.known && len(w) == 1 && w[0].variable && !w[0].quoted:
+		case v.known && bare: // is split, and no word when it is empty
 			for _, text := range strings.Fields(v.text) {
 				values = append(values, value{text, true})
 			}
@@ -264,91 +255,20 @@ func (c *config) expand(words []word) []value {
 	return values
 }
 
+// variable is the text of a variable, as it is written when that is not known.
+func (c *config) variable(name string, room *int) (text string, known bool) {
+	v := c.variables[name]
+	if !v.known || len(v.text) > *room {
+		return "$" + name, false
+	}
+	*room -= len(v.text)
+	return v.text, true
+}
+
 func texts(values []value) []string {
 	var list []string
 	for _, v := range values {
 		list = append(list, v.text)
 	}
 	return list
-}
-
-// add makes an entry or a submenu of the command and its block.
-func (c *config) add(s statement, args []value) error {
-	if s.block == nil || c.entry != nil {
-		c.doubt(s.line)
-		return nil
-	}
-	e := Entry{parents: c.level.parents, Submenu: args[0].text == "submenu"}
-	c.name(&e, args[1:], s.line)
-	if c.unsure > 0 {
-		c.doubt(s.line)
-	}
-	if !c.level.unsure {
-		e.Key = c.level.under + strconv.Itoa(c.level.count)
-	}
-	c.level.count++
-	c.menu.Entries = append(c.menu.Entries, e)
-	at := len(c.menu.Entries) - 1
-	if e.Submenu {
-		return c.submenu(e, s.block)
-	}
-	return c.body(&c.menu.Entries[at], s)
-}
-
-// name reads the title and the options.
-func (c *config) name(e *Entry, args []value, line string) {
-	titled := false
-	take := func(to *string, v value) {
-		*to = v.text
-		if !v.known || strings.Contains(v.text, mark) {
-			c.doubt(line)
-		}
-	}
-	for i := 0; i < len(args); i++ {
-		arg := args[i].text
-		switch option, of, _ := strings.Cut(arg, "="); {
-		case option == "--id" && of != "":
-			take(&e.ID, value{of, args[i].known})
-		case arg == "--id" && i+1 < len(args):
-			i++
-			take(&e.ID, args[i])
-		case arg == "--class" || arg == "--users" || arg == "--hotkey":
-			i++
-		case strings.HasPrefix(arg, "--"):
-		case !titled:
-			titled = true
-			take(&e.Title, args[i])
-		}
-	}
-}
-
-// submenu reads the menu in the entry. Only exported variables are seen there.
-func (c *config) submenu(e Entry, block []statement) error {
-	if len(c.level.parents) >= maxCalls {
-		return errTooLong
-	}
-	around, outside := c.level, c.variables
-	defer func() { c.level, c.variables = around, outside }()
-	c.steps += len(outside)
-	c.variables = map[string]value{}
-	for name, v := range outside {
-		c.variables[name] = value{"", true}
-		if c.exported[name] {
-			c.variables[name] = v
-		}
-	}
-	c.level = level{under: e.Key + ">", parents: append(slices.Clone(e.parents), escapeName(e.lastName())), unsure: e.Key == ""}
-	return c.run(block)
-}
-
-// body runs an entry's commands.
-func (c *config) body(e *Entry, s statement) error {
-	unsure, outside, functions := c.unsure, c.variables, maps.Clone(c.functions)
-	c.steps += len(outside) + len(functions)
-	c.unsure, c.entry, c.variables = 0, e, maps.Clone(outside)
-	c.variables["chosen"] = value{e.name(), true}
-	defer func() { c.unsure, c.entry, c.variables, c.functions = unsure, nil, outside, functions }()
-	err := c.run(s.block)
-	e.ways.stays = !loads(c.last)
-	return err
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -142,6 +143,51 @@ func TestGrubEditenvReadsEnv(t *testing.T) {
 	}
 	if got, want := editenv(t, name, "list"), "saved_entry=Image 1>2\nx=back\\slash\n"; got != want {
 		t.Errorf("grub-editenv list = %q, want %q", got, want)
+	}
+}
+
+// TestEnvWith has grub-editenv read what is there before and after.
+func TestEnvWith(t *testing.T) {
+	for _, test := range []struct{ before, to, want string }{
+		{"", "2", "saved_entry=2\n"},
+		{"# c\na=b\nsaved_entry=0\nz=\\\\\n", "1>0", "# c\na=b\nsaved_entry=1>0\nz=\\\\\n"},
+		{"saved_entry=0\nx=1\nsaved_entry=1\n", "4", "saved_entry=0\nx=1\nsaved_entry=4\n"},
+		{"next_entry=3\nx=1\n", `a \ b`, "next_entry=\nx=1\nsaved_entry=a \\\\ b\n"},
+		{"saved_entry=1\nprev_saved_entry=0\nnext_entry=\n", "2", "saved_entry=2\nprev_saved_entry=\nnext_entry=\n"},
+	} {
+		block := func(body string) []byte {
+			return []byte(envHeader + body + strings.Repeat("#", envSize-len(envHeader)-len(body)))
+		}
+		env, err := DecodeEnv(block(test.before))
+		if err != nil {
+			t.Fatal(err)
+		}
+		changed, err := env.With(test.to)
+		if err != nil {
+			t.Errorf("%q: With(%q): %v", test.before, test.to, err)
+			continue
+		}
+		got, err := changed.Encode()
+		if err != nil || !bytes.Equal(got, block(test.want)) {
+			t.Errorf("%q: With(%q) = %q, %v, want %q", test.before, test.to, got, err, test.want)
+		}
+		if again, _ := env.Encode(); !bytes.Equal(again, block(test.before)) {
+			t.Errorf("%q: With changed what it was called on: %q", test.before, again)
+		}
+		name := filepath.Join(t.TempDir(), "grubenv")
+		if err := os.WriteFile(name, got, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		lines := strings.Split(editenv(t, name, "list"), "\n")
+		if !slices.Contains(lines, "saved_entry="+test.to) || changed.Entry() != test.to || changed.Once() != "" {
+			t.Errorf("%q: With(%q): grub-editenv lists %q", test.before, test.to, lines)
+		}
+	}
+	full := Env{Lines: []EnvLine{{"a", strings.Repeat("x", 980)}}}
+	for _, entry := range []string{"a\nb", "a\x00", strings.Repeat("0", 10)} {
+		if got, err := full.With(entry); err == nil {
+			t.Errorf("With(%q) = %+v, want an error", entry, got)
+		}
 	}
 }
 

@@ -139,7 +139,11 @@ func TestSlotOf(t *testing.T) {
 		{"/vmlinuz", "img=active", "active"},
 		{"/vmlinuz", "img=other", ""},
 		{"/vmlinuz", "", ""},
-		{"/home/system/active/kernel.img", "", ""},
+		{"/mnt/flash/system/active/kernel.img", "", "active"},
+		{"/flash/sys/backup/kernel.img", "", "backup"},
+		{"/system/active/old/kernel.img", "", ""},
+		{"/system/active", "", ""},
+		{"kernel.img", "", ""},
 		{"", "", ""},
 	}
 	for _, test := range tests {

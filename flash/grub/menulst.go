@@ -114,37 +114,65 @@ func (l *menuList) title(args string) {
 func (l *menuList) global(command, args, line string) {
 	switch command {
 	case "default":
-		l.menu.Saved = strings.HasPrefix(args, "saved")
-		n, ok := leadingNumber(args)
-		if ok {
-			l.menu.Default = strconv.Itoa(n)
-		} else if !l.menu.Saved {
-			l.menu.Unknown = append(l.menu.Unknown, line) // GRUB leaves the default as it was
-		}
+		l.setDefault(args, line)
 	case "fallback":
-		l.fallback = nil
-		for _, word := range strings.Fields(args) {
-			n, ok := leadingNumber(word)
-			if !ok || len(l.fallback) == maxFallbacks {
-				break
-			}
-			if !slices.Contains(l.fallback, n) {
-				l.fallback = append(l.fallback, n)
-			}
+		if fallback, ok := fallbackEntries(args); ok {
+			l.fallback = fallback
+			return
+		} else if fallback != nil {
+			l.fallback = nil
 		}
+		l.menu.Unknown = append(l.menu.Unknown, line)
 	case "savemap": // what Formilux's GRUB does with it is not published
 		l.menu.Unknown = append(l.menu.Unknown, line)
 	}
 }
 
-// leadingNumber reads a number as GRUB Legacy does: as far as there are digits.
-func leadingNumber(s string) (int, bool) {
-	end := strings.IndexFunc(s, func(r rune) bool { return r < '0' || r > '9' })
-	if end < 0 {
-		end = len(s)
+func (l *menuList) setDefault(args, line string) {
+	if strings.HasPrefix(args, "saved") {
+		l.menu.Saved = true
+		return
 	}
-	n, err := strconv.Atoi(s[:end])
-	return n, err == nil && !strings.HasPrefix(s[end:], "x") && !strings.HasPrefix(s[end:], "X")
+	n, _, ok := leadingNumber(args)
+	if ok {
+		l.menu.Saved, l.menu.Default = false, strconv.Itoa(n)
+		return
+	}
+	l.menu.Unknown = append(l.menu.Unknown, line)
+	l.menu.doubt = l.menu.doubt || args != "" // measured: "x" leaves the default as it was, "-1" does not
+}
+
+// fallbackEntries reads the list as fallback_func does (stage2/builtins.c): a number a second time is
+// left out, and takes what follows for an error; an error leaves the list before in force when it is
+// the first word, and else none.
+func fallbackEntries(args string) (list []int, ok bool) {
+	for args != "" {
+		n, rest, ok := leadingNumber(args)
+		if !ok {
+			return list, false
+		}
+		args = rest
+		if slices.Contains(list, n) {
+			continue // and the space in front of the next word is no number
+		}
+		if list = append(list, n); len(list) == maxFallbacks {
+			break
+		}
+		_, args, _ = strings.Cut(args, " ")
+		args = strings.TrimLeft(args, " ")
+	}
+	return list, true
+}
+
+// leadingNumber reads a number as GRUB Legacy does: decimal or with 0x, as far as there are digits.
+func leadingNumber(s string) (n int, rest string, ok bool) {
+	digits, base := "0123456789", 10
+	if len(s) > 1 && s[0] == '0' && s[1]|0x20 == 'x' {
+		s, digits, base = s[2:], "0123456789abcdefABCDEF", 16
+	}
+	rest = strings.TrimLeft(s, digits)
+	number, err := strconv.ParseInt(s[:len(s)-len(rest)], base, 32)
+	return int(number), rest, err == nil
 }
 
 func (l *menuList) inEntry(command, args string) {
@@ -194,7 +222,7 @@ func (l *menuList) setSaves(n int, line saveLine) {
 		}
 		e.Saves = strconv.Itoa(l.fallback[next])
 	default:
-		number, ok := leadingNumber(line.arg)
+		number, _, ok := leadingNumber(line.arg)
 		if !ok {
 			e.ways.fails = true
 			return

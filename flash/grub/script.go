@@ -243,6 +243,9 @@ func (p *parser) loop() (statement, error) {
 
 func (p *parser) function() (statement, error) {
 	s := statement{kind: function}
+	if p.depth > 1 {
+		return s, fmt.Errorf("a function in a block")
+	}
 	if err := p.next(); err != nil {
 		return s, err
 	}

@@ -2,6 +2,7 @@ package grub
 
 import (
 	"path"
+	"slices"
 	"strings"
 )
 
@@ -17,14 +18,15 @@ func (e *Entry) setKernel(words []string) {
 	e.Slot = slotOf(e.Kernel, e.Words)
 }
 
-// slotOf tells the slot by the folder the kernel is read from, else by img=, which tells the booted
-// system the same.
+// slotOf tells the slot by the folder the kernel is read from, wherever the flash is on its file
+// system, else by img=, which tells the booted system the same.
 func slotOf(kernel string, words []string) string {
-	dir := strings.Split(strings.TrimPrefix(path.Clean(kernel), "/"), "/")
-	if len(dir) == 3 && (dir[0] == "system" || dir[0] == "sys") {
-		return slotName(dir[1])
+	dir := strings.Split(path.Dir(path.Clean(kernel)), "/")
+	slices.Reverse(dir)
+	if len(dir) > 1 && (dir[1] == "system" || dir[1] == "sys") {
+		return slotName(dir[0])
 	}
-	if len(dir) == 2 && dir[0] == "firmware" {
+	if dir[0] == "firmware" {
 		return "maintenance"
 	}
 	for _, word := range words {

@@ -72,7 +72,7 @@ func write(f *os.File, block []byte, at int64) error {
 	if err != nil {
 		return err
 	}
-	defer unix.Munmap(buf) //nolint:errcheck // its own mapping
+	defer release(buf)
 	copy(buf, block)
 	// One call, one block: half of one is not to be made up for.
 	n, err := unix.Pwrite(int(f.Fd()), buf, at)

@@ -9,8 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// aligned is a buffer as O_DIRECT wants it: whole pages of its own. The caller gives it back by
-// unix.Munmap.
+// aligned is a buffer as O_DIRECT wants it: whole pages of its own. The caller releases it.
 func aligned(size int) ([]byte, error) {
 	b, err := unix.Mmap(-1, 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_ANON|unix.MAP_PRIVATE)
 	if err != nil {
@@ -18,6 +17,8 @@ func aligned(size int) ([]byte, error) {
 	}
 	return b, nil
 }
+
+func release(buf []byte) { _ = unix.Munmap(buf) }
 
 // direct switches O_DIRECT on, and gives the way back. A file system that has none says EINVAL.
 func direct(f *os.File) (restore func() error, err error) {
@@ -40,7 +41,7 @@ func readFresh(f *os.File, off int64, size int) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer unix.Munmap(buf) //nolint:errcheck // its own mapping
+	defer release(buf)
 	n, err := readDirect(f, buf, off)
 	if errors.Is(err, unix.EINVAL) {
 		if err := drop(f); err != nil {

@@ -127,7 +127,7 @@ func (b booted) first(menu grub.Menu, told bool) (grub.Entry, error) {
 	case b.slot == "" && e.Slot == "maintenance":
 		return grub.Entry{}, maintenance()
 	case b.slot == "" && e.Slot == "":
-		return refuse("GRUB_ENTRY=%s, %s, boots no slot", b.entry, e.Title)
+		return refuse("GRUB_ENTRY=%s, %q, boots no slot", b.entry, e.Title)
 	case b.slot == "" || b.slot == e.Slot:
 		return menu.Group(e)[0], nil
 	case e.Slot != "" && !told:

@@ -94,7 +94,7 @@ func TestChange(t *testing.T) {
 		{"neither word", "quiet", "", 0, false, none, ops.Refused, "neither img= nor GRUB_ENTRY="},
 		{"no command line", "", "", 0, false, none, ops.Refused, "neither img= nor GRUB_ENTRY="},
 		{"no such entry", "GRUB_ENTRY=17", "", 0, false, none, ops.Refused, "no entry of boot/grub/menu.lst"},
-		{"an entry without a slot", "GRUB_ENTRY=0", "", 0, false, none, ops.Refused, "Memory test, boots no slot"},
+		{"an entry without a slot", "GRUB_ENTRY=0", "", 0, false, none, ops.Refused, `"Memory test", boots no slot`},
 		{"a slot without an entry", "img=factory", "", 0, false, none, ops.Refused, "no entry of boot/grub/menu.lst boots factory"},
 		{"no such slot", "img=active", "pending", 0, false, none, ops.Usage, `no slot "pending"`},
 		{"maintenance told", "", "maintenance", 0, false, none, ops.Usage, `no slot "maintenance"`},

@@ -83,7 +83,7 @@ func (p Plan) write(rep ops.Reporter) error {
 		err = s.device.Overwrite(raw)
 	}
 	s.forget()
-	if err == nil {
+	if err == nil || errors.Is(err, store.ErrReadBack) {
 		err = p.readBack()
 	}
 	return explain(err)
@@ -93,6 +93,9 @@ func (p Plan) write(rep ops.Reporter) error {
 // without CONFIG_BLK_DEV_WRITE_MOUNTED): the file system is writable for the time of the write.
 func (p Plan) writeRemounted(rep ops.Reporter) error {
 	dir, _ := p.spot.volume.Mounted()
+	if err := checkRemount(dir); err != nil {
+		return err
+	}
 	rep.Log(fmt.Sprintf("the kernel lets nobody write to %s while it is mounted: %s is mounted for writing meanwhile", p.spot.device.Name, dir))
 	return writable(dir, func() error { return store.OverwriteFile(p.spot.volume.Dir, p.spot.path, p.change) })
 }
@@ -111,7 +114,7 @@ func (p Plan) readBack() error {
 		return err
 	}
 	shown, err := read(p.spot.volume.FS(), p.spot)
-	if err == nil && !bytes.Equal(shown[:len(p.change.New)], p.change.New) {
+	if err == nil && !bytes.HasPrefix(shown, p.change.New) {
 		err = errors.New("GRUB will see the change, but the file system goes on showing the old text: unmount it before anything is written to it")
 	}
 	return err
@@ -124,7 +127,7 @@ func (p Plan) onDevice() error {
 		return err
 	}
 	saved, err := p.loader.place.Form.Decode(text)
-	if err == nil && (saved.Entry() != p.To || saved.Once() != "" || !bytes.Equal(text[:len(p.change.New)], p.change.New)) {
+	if err == nil && (saved.Entry() != p.To || saved.Once() != "" || !bytes.HasPrefix(text, p.change.New)) {
 		err = store.ErrReadBack
 	}
 	return err
@@ -143,7 +146,7 @@ func explain(err error) error {
 	case errors.Is(err, syscall.EBUSY):
 		return fail(ops.NotWritable, "", err, "somebody else has it: where it is mounted, name that directory")
 	case errors.Is(err, fs.ErrPermission):
-		return fail(ops.NotWritable, "", err, "run this as root")
+		return fail(ops.NotWritable, "", err, "run this as root, and see whether the device is write-protected")
 	}
 	return fail(kindOf(err, ops.Internal), "", err, "")
 }
@@ -169,14 +172,14 @@ func (p Plan) logBefore(rep ops.Reporter) {
 
 // logAfter says how it went.
 func (p Plan) logAfter(rep ops.Reporter, err error) {
-	event := p.summary()
-	if err != nil {
-		event += ": " + err.Error()
+	event := "default: done: " + p.summary()
+	if err == nil {
+		rep.Log(p.summary())
 	} else {
-		rep.Log(event)
+		event = fmt.Sprintf("default: failed: %s: %v", p.summary(), err)
 	}
 	if dir := p.historyDir(); dir != "" {
-		if err := history.Append(dir, "default: done: "+event); err != nil {
+		if err := history.Append(dir, event); err != nil {
 			rep.Log(fmt.Sprintf("not in the log: %v", err))
 		}
 	}

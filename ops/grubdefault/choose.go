@@ -14,13 +14,6 @@ import (
 	"holdfast/ops"
 )
 
-// Numbers of the form Stage2: what its field is used for, and those with which the loader counts
-// retries, which name no entry.
-const (
-	lastStage2                      = 255
-	firstRetryState, lastRetryState = 240, 247
-)
-
 // choose gives what is to be saved, and what there is to say about it.
 func (r Request) choose(l loader) (to string, notes []string, err error) {
 	if l.menuErr == nil && !l.menu.Saved {
@@ -83,9 +76,8 @@ func (r Request) chooseRounded(l loader, n int, raw bool) (string, []string, err
 	if err != nil || saved < 0 {
 		return "", nil, fail(ops.Refused, "", fmt.Errorf("%q is saved, which is no number to count from", l.saved.Entry()), "")
 	}
-	if l.place.Form == grub.Stage2 && isRetryState(saved) {
-		return "", nil, fail(ops.Refused, "", fmt.Errorf("%d is saved, a count of the loader's: it does not say what was booted", saved),
-			"name the slot")
+	if s2, ok := l.saved.(grub.Stage2Sector); ok && s2.Retry() {
+		return "", nil, fail(ops.Refused, "", fmt.Errorf("%d is saved, a state of the loader's own: it does not say what was booted", saved), "name the slot")
 	}
 	if saved%n == 0 && saved > 0 && !raw {
 		return "", nil, fail(ops.Refused, "", fmt.Errorf("%d is saved: either entry %d was booted, or entry %d is confirmed already", saved, saved-1, saved),
@@ -104,26 +96,45 @@ func (r Request) chooseRounded(l loader, n int, raw bool) (string, []string, err
 
 // blind chooses a number without a menu to look it up.
 func blind(l loader, entry string) (string, []string, error) {
-	n, err := strconv.Atoi(entry)
-	if err != nil || n < 0 || n > lastStage2 || isRetryState(n) {
-		return "", nil, fail(ops.Refused, "", fmt.Errorf("%q is not a number from 0 to %d that the loader takes for an entry", entry, lastStage2), "")
+	if _, err := l.saved.With(entry); err != nil {
+		return "", nil, fail(ops.Refused, "", err, "")
 	}
-	return strconv.Itoa(n), []string{fmt.Sprintf("what entry %d boots is not known: %v", n, l.menuErr)}, nil
+	return entry, []string{fmt.Sprintf("what entry %s boots is not known: %v", entry, l.menuErr)}, nil
 }
 
-func isRetryState(n int) bool { return n >= firstRetryState && n <= lastRetryState }
-
-// take accepts an entry unless it is known to boot nothing.
+// take accepts an entry unless it is known to boot nothing, or GRUB would take another one for it.
 func (r Request) take(l loader, e grub.Entry) (string, []string, error) {
-	if reason := r.empty(e); reason != "" && e.Slot != "" {
-		return "", nil, fail(ops.Refused, "entry "+e.Key, fmt.Errorf("%s: %s", e.Slot, reason), "the boot default never names what cannot boot")
-	} else if reason != "" {
-		return l.menu.Name(e, l.saved.Entry()), []string{reason}, nil
+	refuse := func(reason string) (string, []string, error) {
+		return "", nil, fail(ops.Refused, "entry "+describe(e.Key, e), errors.New(reason), list(l.menu))
 	}
-	if e.Slot == "" {
-		return l.menu.Name(e, l.saved.Entry()), []string{"the entry boots none of the slots: nothing here says whether it works"}, nil
+	reason := r.empty(e)
+	if reason != "" && e.Slot != "" {
+		return refuse(e.Slot + " " + reason + ": the boot default never names what cannot boot")
 	}
-	return l.menu.Name(e, l.saved.Entry()), nil, nil
+	if e.Submenu {
+		return refuse("a submenu boots nothing by itself")
+	}
+	to := l.menu.Name(e, l.saved.Entry())
+	if to == "" {
+		return refuse("no name or number of it is sure")
+	}
+	after, err := l.saved.With(to)
+	if err != nil {
+		return refuse(err.Error())
+	}
+	var notes []string
+	if got, known := l.menu.Boots(after); !known {
+		notes = append(notes, "what this menu boots depends on commands that are not understood here")
+	} else if got.Key != e.Key || got.Title != e.Title {
+		return refuse("GRUB would boot another one: " + describe(got.Key, got))
+	}
+	switch {
+	case reason != "":
+		notes = append(notes, "the entry "+reason)
+	case e.Slot == "":
+		notes = append(notes, "the entry boots none of the slots: nothing here says whether it works")
+	}
+	return to, notes, nil
 }
 
 // empty says why an entry cannot boot, "" where nothing is known against it.
@@ -134,16 +145,16 @@ func (r Request) empty(e grub.Entry) string {
 		case !ok || !img.Present:
 			return "is empty"
 		case img.Broken != "":
-			return img.Broken
+			return "cannot boot, " + img.Broken
 		}
 		if absent(r.Report.Target.FS, img.Kernel) {
-			return "its kernel is not there any more"
+			return "has lost its kernel"
 		}
 		return ""
 	}
 	t := r.Report.Target
 	if e.Kernel != "" && absent(t.GRUB.FS, e.Kernel) && absent(t.FS, e.Kernel) {
-		return "its kernel is not there: " + e.Kernel
+		return "names a kernel that is not there, " + e.Kernel
 	}
 	return ""
 }

@@ -19,6 +19,9 @@ func (p Plan) Lines() []ops.Line {
 	} else {
 		add("default", p.name(p.From)+" -> "+p.name(p.To))
 		add("writes", p.spot.String())
+		if p.historyDir() != "" {
+			add("logs", "the old sector and what was done, in cfg/holdfast.log")
+		}
 	}
 	if then := p.chain(); then != "" {
 		add("then", then)

@@ -21,9 +21,6 @@ func readOnly(dir string) bool {
 // writable mounts the file system on dir for writing, calls write, and makes it read-only again in
 // any case.
 func writable(dir string, write func() error) error {
-	if err := checkRemount(dir); err != nil {
-		return err
-	}
 	flags, err := mountFlags(dir)
 	if err != nil {
 		return err
@@ -33,7 +30,7 @@ func writable(dir string, write func() error) error {
 	}
 	err = write()
 	if again := unix.Mount("", dir, "", unix.MS_REMOUNT|unix.MS_RDONLY|flags, ""); again != nil {
-		err = errors.Join(err, fmt.Errorf("%s stays mounted for writing: %w", dir, again))
+		err = errors.Join(fail(ops.Internal, dir, fmt.Errorf("stays mounted for writing: %w", again), "mount -o remount,ro "+dir), err)
 	}
 	return err
 }

@@ -50,11 +50,11 @@ func newSpot(v *volume.Volume, place grub.Place) (spot, error) {
 		s.device = store.Device{Name: v.Device, Size: v.Size}
 	}
 	m, err := v.Map(s.path)
-	if err == nil {
-		s.blocks, err = m.Plain()
-	}
 	if err != nil {
-		return s, fail(kindOf(err, ops.Refused), "map "+s.path, err, "")
+		return s, fail(kindOf(err, ops.Refused), "", err, "")
+	}
+	if s.blocks, err = m.Plain(); err != nil {
+		return s, fail(ops.Refused, s.path, err, "")
 	}
 	if end := (s.blocks.Sector + s.blocks.Count) * blockmap.Sector; s.blocks.Sector < 0 || end > v.Size {
 		return s, fail(ops.Invalid, "map "+s.path, fmt.Errorf("sector %d is outside of the partition", s.blocks.Sector), "")

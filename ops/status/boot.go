@@ -24,11 +24,11 @@ type Boot struct {
 // stage2 is where the disk holds that form of the saved default.
 var stage2 = blockmap.Place{Sector: 2, Count: 1}
 
-// Default is the slot that boots next: active, backup, factory or maintenance, and "" when that is
-// not known.
+// Default is the slot that GRUB takes at the next start, although it may not be able to load it: active,
+// backup, factory or maintenance, and "" when that is not known.
 func (r *Report) Default() string {
 	if r.Boot == nil {
-		return r.Target.Default
+		return ""
 	}
 	return r.Boot.Entry.Slot
 }
@@ -79,7 +79,7 @@ func (r *Report) followBoot() {
 		r.problem("boot default: which entry of %s boots is not known", b.Menu.Path)
 	}
 	if known && !r.loads(b.Entry) {
-		r.problem("boot default: entry %s, %s: its kernel cannot be loaded", b.Entry.Key, b.Entry.Title)
+		r.problem("boot default: entry %s, %q: its kernel cannot be loaded", b.Entry.Key, b.Entry.Title)
 	}
 	b.Next = b.Menu.Chain(b.Saved, r.loads)
 }

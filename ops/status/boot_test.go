@@ -67,7 +67,7 @@ func TestBoot(t *testing.T) {
 		{"maintenance", "4", nil, "maintenance", "maintenance", ""},
 		{"backup is empty", "0", func(m fstest.MapFS) { drop(m, "system/backup/") }, "active", "active active maintenance", ""},
 		{"active is no kernel", "0", func(m fstest.MapFS) { m["system/active/kernel.img"].Data = []byte("text") },
-			"active", "backup backup maintenance", "entry 0, Active image: its kernel cannot be loaded"},
+			"active", "backup backup maintenance", `entry 0, "Active image": its kernel cannot be loaded`},
 		{"the maintenance kernel is not there", "2", func(m fstest.MapFS) { delete(m, "firmware/kernel.img") },
 			"backup", "backup backup", ""},
 		{"the maintenance kernel is empty", "2", func(m fstest.MapFS) { m["firmware/kernel.img"].Data = nil },
@@ -180,7 +180,7 @@ func TestBootNotKnown(t *testing.T) {
 func TestVerifyAll(t *testing.T) {
 	m := bootable("0")
 	m["system/active/SHA256SUMS"] = &fstest.MapFile{Data: []byte(strings.Repeat("00", 32) + "  kernel.img\n")}
-	old := read(t, m, "")
+	old := read(t, m)
 	r, err := old.VerifyAll(t.Context(), ops.Discard)
 	if err != nil {
 		t.Fatal(err)

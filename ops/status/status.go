@@ -17,14 +17,13 @@ import (
 
 // Target is a flash that was found: where, and what the machine knows of it.
 type Target struct {
-	FS      fs.FS          // its root
-	Volume  *volume.Volume // where it is; nil for one that is made up
-	Name    string         // for people: "sda2", "./flash", "demonstration"
-	Type    string         // of the file system: "ext2"; "" when not known
-	Access  string         // "ro" or "rw"
-	Word    string         // value of flash= for the next kernel; "" leaves it out
-	GRUB    Place          // of GRUB's files
-	Default string         // slot that GRUB's saved default names; "" when not known or when it names none
+	FS     fs.FS          // its root
+	Volume *volume.Volume // where it is; nil for one that is made up
+	Name   string         // for people: "sda2", "./flash", "demonstration"
+	Type   string         // of the file system: "ext2"; "" when not known
+	Access string         // "ro" or "rw"
+	Word   string         // value of flash= for the next kernel; "" leaves it out
+	GRUB   Place          // of GRUB's files
 }
 
 // Place is where GRUB's files are: on the flash itself, or on a boot partition.

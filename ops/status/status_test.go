@@ -25,9 +25,9 @@ func kernels() fstest.MapFS {
 	}
 }
 
-func read(t *testing.T, m fstest.MapFS, def string) *Report {
+func read(t *testing.T, m fstest.MapFS) *Report {
 	t.Helper()
-	r, err := Read(Target{FS: m, Default: def})
+	r, err := Read(Target{FS: m, GRUB: Place{FS: m}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -35,7 +35,7 @@ func read(t *testing.T, m fstest.MapFS, def string) *Report {
 }
 
 func TestRead(t *testing.T) {
-	r := read(t, kernels(), "")
+	r := read(t, kernels())
 	var got []string
 	for _, i := range r.Images {
 		got = append(got, i.Name+" "+i.Header.Version+" "+i.Broken)
@@ -53,11 +53,11 @@ func TestInitrdTooLarge(t *testing.T) {
 	m := kernels()
 	binary.LittleEndian.PutUint32(m["system/active/kernel.img"].Data[0x22c:], 9)
 	m["system/active/initrd.img"] = &fstest.MapFile{Data: []byte("ten bytes.")}
-	if i, want := read(t, m, "").Images[0], "initrd.img: 10 bytes, this kernel takes at most 9"; i.Broken != want {
+	if i, want := read(t, m).Images[0], "initrd.img: 10 bytes, this kernel takes at most 9"; i.Broken != want {
 		t.Errorf("broken %q, want %q", i.Broken, want)
 	}
 	m["system/active/initrd.img"].Data = []byte("nine byte")
-	if i := read(t, m, "").Images[0]; i.Broken != "" {
+	if i := read(t, m).Images[0]; i.Broken != "" {
 		t.Errorf("an initrd that fits: %q", i.Broken)
 	}
 }
@@ -69,30 +69,37 @@ func TestReadNoFlash(t *testing.T) {
 }
 
 func TestPreferred(t *testing.T) {
+	empty := func(names ...string) func(fstest.MapFS) {
+		return func(m fstest.MapFS) {
+			for _, name := range names {
+				m["system/"+name+"/kernel.img"].Data = nil
+			}
+		}
+	}
+	const none = "no image is the boot default"
 	tests := []struct {
-		name, def string
-		edit      func(fstest.MapFS)
-		want      string
+		name, saved string
+		edit        func(fstest.MapFS)
+		want, why   string
 	}{
-		{"default", flash.Backup, nil, flash.Backup},
-		{"no default", "", nil, flash.Active},
-		{"maintenance is no image", "maintenance", nil, flash.Active},
-		{"default is empty", flash.Factory, nil, flash.Active},
-		{"default is broken", flash.Backup, func(m fstest.MapFS) { m["system/backup/kernel.img"].Data = nil }, flash.Active},
-		{"active is broken", "", func(m fstest.MapFS) { m["system/active/kernel.img"].Data = nil }, flash.Backup},
-		{"none", "", func(m fstest.MapFS) {
-			m["system/active/kernel.img"].Data = nil
-			m["system/backup/kernel.img"].Data = nil
-		}, ""},
+		{"default", "2", nil, flash.Backup, "the boot default"},
+		{"no default", "0", func(m fstest.MapFS) { drop(m, "boot/") }, flash.Active, none},
+		{"maintenance is no image", "4", nil, flash.Active, none},
+		{"default is empty", "5", nil, flash.Active, "the boot default, factory, cannot boot"},
+		{"default is broken", "3", empty("backup"), flash.Active, "the boot default, backup, cannot boot"},
+		{"active is broken", "4", empty("active"), flash.Backup, "active cannot boot"},
+		{"none", "0", empty("active", "backup"), "", ""},
 	}
 	for _, tt := range tests {
-		m := kernels()
+		m := bootable(tt.saved)
+		menu := m["boot/grub/menu.lst"]
+		menu.Data = append(menu.Data, "title Factory\nkernel /system/factory/kernel.img\n"...)
 		if tt.edit != nil {
 			tt.edit(m)
 		}
-		got, why, ok := read(t, m, tt.def).Preferred()
-		if got.Name != tt.want || ok != (tt.want != "") || ok && why == "" {
-			t.Errorf("%s: Preferred() = %q, %q, %v; want %q", tt.name, got.Name, why, ok, tt.want)
+		got, why, ok := read(t, m).Preferred()
+		if got.Name != tt.want || ok != (tt.want != "") || why != tt.why {
+			t.Errorf("%s: Preferred() = %q, %q, %v; want %q, %q", tt.name, got.Name, why, ok, tt.want, tt.why)
 		}
 	}
 }
@@ -101,7 +108,7 @@ func TestPreferred(t *testing.T) {
 func TestVerifyKeepsTheOldReport(t *testing.T) {
 	m := kernels()
 	m["system/active/SHA256SUMS"] = &fstest.MapFile{Data: []byte(strings.Repeat("00", 32) + "  kernel.img\n")}
-	old := read(t, m, "")
+	old := read(t, m)
 	img, err := old.Images[0].Verify(context.Background(), m, ops.Discard)
 	if err != nil {
 		t.Fatal(err)

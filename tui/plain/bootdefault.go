@@ -85,7 +85,11 @@ func (m *session) plan(r *status.Report, e grub.Entry) (change, error) {
 func firsts(menu grub.Menu) []grub.Entry {
 	var list []grub.Entry
 	for _, e := range menu.Entries {
-		if group := menu.Group(e); len(group) == 0 || group[0].Key == e.Key {
+		first := e
+		if group := menu.Group(e); len(group) > 0 {
+			first = group[0]
+		}
+		if !e.Submenu && first.Key == e.Key && first.Title == e.Title && first.ID == e.ID {
 			list = append(list, e)
 		}
 	}

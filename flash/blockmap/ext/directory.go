@@ -1,9 +1,11 @@
 package ext
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strings"
 )
 
@@ -12,7 +14,7 @@ const maxNames = 1 << 17
 
 // name is an entry of a directory (struct ext4_dir_entry_2 in fs/ext4/ext4.h).
 type name struct {
-	text  string
+	text  []byte // in a block that nobody may change
 	inode uint32
 	kind  uint16 // as in an inode's mode; 0 when the directory does not say
 }
@@ -47,7 +49,7 @@ func (f *FS) names(in *inode, yield func(name) bool) error {
 			return true // the kernel skips it as well
 		}
 		for i := range min(r.count, blocks-r.logical) {
-			b, err := f.block(r.physical+i, in.number, func(b []byte) error { return f.checkDirBlock(in, b) })
+			b, err := f.block(r.physical+i, in.number, func(b []byte) error { return f.checkDirBlock(in, r.logical+i, b) })
 			if err != nil {
 				failed = fmt.Errorf("directory, inode %d, block %d: %w", in.number, r.logical+i, err)
 				return false
@@ -96,7 +98,7 @@ func (f *FS) blockNames(b []byte, yield func(name) bool) (bool, error) {
 		if err != nil {
 			return false, err
 		}
-		if n.inode != 0 && n.text != "." && n.text != ".." {
+		if n.inode != 0 && string(n.text) != "." && string(n.text) != ".." {
 			if err := f.checkName(n); err != nil {
 				return false, err
 			}
@@ -127,7 +129,7 @@ func (f *FS) decodeName(b []byte) (name, int, error) {
 		return name{}, 0, fmt.Errorf("an entry of %d bytes with a name of %d", length, size)
 	}
 	if n.inode != 0 {
-		n.text = string(b[entryHead : entryHead+size])
+		n.text = b[entryHead : entryHead+size]
 	}
 	if f.super.incompat&incompatFileType != 0 && int(b[7]) < len(kinds) {
 		n.kind = kinds[b[7]]
@@ -138,7 +140,7 @@ func (f *FS) decodeName(b []byte) (name, int, error) {
 // checkName says why an entry cannot be that of a file.
 func (f *FS) checkName(n name) error {
 	switch {
-	case n.text == "" || len(n.text) > maxNameSize || strings.ContainsAny(n.text, "/\x00"):
+	case len(n.text) == 0 || len(n.text) > maxNameSize || bytes.IndexByte(n.text, '/') >= 0 || bytes.IndexByte(n.text, 0) >= 0:
 		return fmt.Errorf("%q is no name", n.text)
 	case n.inode < f.super.firstInode || n.inode > f.super.inodes:
 		return fmt.Errorf("%q has inode %d, which is no file's", n.text, n.inode)
@@ -147,14 +149,19 @@ func (f *FS) checkName(n name) error {
 }
 
 // checkDirBlock checks the checksum that a block of names ends with (ext4_dirblock_csum in
-// fs/ext4/namei.c). Blocks of the index have another one, which is not looked at.
-func (f *FS) checkDirBlock(in *inode, b []byte) error {
-	tail := b[len(b)-tailSize:]
-	if f.super.roCompat&roMetadataCsum == 0 ||
-		le.Uint32(tail) != 0 || le.Uint16(tail[4:]) != tailSize || tail[6] != 0 || tail[7] != tailKind {
+// fs/ext4/namei.c). The blocks of an index hold no names that we use, and a stale end where the kernel
+// made one of a block of names: they have another checksum, which is not looked at.
+func (f *FS) checkDirBlock(in *inode, logical uint64, b []byte) error {
+	isRoot := in.flags&flagIndex != 0 && logical == 0
+	isNode := le.Uint32(b) == 0 && int(le.Uint16(b[4:])) == len(b)&(1<<16-1)
+	if f.super.roCompat&roMetadataCsum == 0 || isRoot || isNode {
 		return nil
 	}
-	if crc32c(in.checksums, b[:len(b)-tailSize]) != le.Uint32(tail[8:]) {
+	head, tail := b[:len(b)-tailSize], b[len(b)-tailSize:]
+	if le.Uint32(tail) != 0 || le.Uint16(tail[4:]) != tailSize || tail[6] != 0 || tail[7] != tailKind {
+		return errors.New("it has no checksum")
+	}
+	if crc32c(in.checksums, head) != le.Uint32(tail[8:]) {
 		return errors.New("its checksum is wrong")
 	}
 	return nil
@@ -164,7 +171,7 @@ func (f *FS) checkDirBlock(in *inode, b []byte) error {
 func (f *FS) lookup(dir *inode, text string) (*inode, error) {
 	var found name
 	err := f.names(dir, func(n name) bool {
-		if n.text == text {
+		if string(n.text) == text {
 			found = n
 		}
 		return found.inode == 0
@@ -178,11 +185,11 @@ func (f *FS) lookup(dir *inode, text string) (*inode, error) {
 	return f.inode(found.inode)
 }
 
-// list is the names in a directory as they lie there.
-func (f *FS) list(in *inode) ([]name, error) {
-	var all []name
+// entries lists a directory by name.
+func (f *FS) entries(in *inode) ([]fs.DirEntry, error) {
+	var all []fs.DirEntry
 	err := f.names(in, func(n name) bool {
-		all = append(all, n)
+		all = append(all, dirEntry{f, string(n.text), n.inode, n.kind})
 		return len(all) <= maxNames
 	})
 	if err == nil && len(all) > maxNames {
@@ -191,5 +198,23 @@ func (f *FS) list(in *inode) ([]name, error) {
 	if err != nil {
 		return nil, err
 	}
-	return all, nil
+	slices.SortFunc(all, func(a, b fs.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
+	return all, f.addKinds(all)
+}
+
+// addKinds adds the types that the directory does not tell.
+func (f *FS) addKinds(entries []fs.DirEntry) error {
+	for i, e := range entries {
+		d := e.(dirEntry)
+		if d.kind != 0 {
+			continue
+		}
+		in, err := f.inode(d.inode)
+		if err != nil {
+			return err
+		}
+		d.kind = in.kind()
+		entries[i] = d
+	}
+	return nil
 }

@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"slices"
 	"strings"
 
 	"holdfast/flash/blockmap"
@@ -158,25 +157,4 @@ func (f *FS) find(op, name string, follow bool) (*inode, error) {
 		return nil, &fs.PathError{Op: op, Path: name, Err: err}
 	}
 	return in, nil
-}
-
-// entries lists a directory by name.
-func (f *FS) entries(in *inode) ([]fs.DirEntry, error) {
-	names, err := f.list(in)
-	if err != nil {
-		return nil, err
-	}
-	slices.SortFunc(names, func(a, b name) int { return strings.Compare(a.text, b.text) })
-	entries := make([]fs.DirEntry, len(names))
-	for i, n := range names {
-		if n.kind == 0 { // the directory does not say
-			in, err := f.inode(n.inode)
-			if err != nil {
-				return nil, err
-			}
-			n.kind = in.kind()
-		}
-		entries[i] = dirEntry{f, n}
-	}
-	return entries, nil
 }

@@ -166,8 +166,10 @@ func (o *openDir) ReadDir(n int) ([]fs.DirEntry, error) {
 
 // dirEntry is a name in a directory. Its inode is read when somebody asks for it.
 type dirEntry struct {
-	fs *FS
-	name
+	fs    *FS
+	text  string
+	inode uint32
+	kind  uint16
 }
 
 func (d dirEntry) Name() string   { return d.text }

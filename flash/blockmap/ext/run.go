@@ -64,18 +64,23 @@ func (f *FS) checkRange(first, count uint64) error {
 
 // runs calls yield for all runs of a file up to a logical block, holes as well, until it is false.
 //
-// What a damaged file system says may be endless: a block of pointers that points to itself. As no
-// two runs share a block, there are no more than blocks, and no more holes than runs.
+// What a damaged file system says may be endless: a block of pointers that points to itself. But a
+// file has no block twice, and no more holes than blocks of data and of pointers together.
 func (f *FS) runs(in *inode, end uint64, yield func(run) bool) error {
-	left := 2*f.super.blocks + 2
-	for logical := uint64(0); logical < end; left-- {
-		if left == 0 {
-			return fmt.Errorf("inode %d: it has more blocks than the file system", in.number)
-		}
+	blocks, holes := f.super.blocks, f.super.blocks+1
+	for logical := uint64(0); logical < end; {
 		r, err := f.locate(in, logical)
 		if err != nil {
 			return err
 		}
+		left, cost := &blocks, r.count
+		if r.physical == 0 {
+			left, cost = &holes, 1
+		}
+		if cost > *left {
+			return fmt.Errorf("inode %d: it has more blocks than the file system", in.number)
+		}
+		*left -= cost
 		if !yield(r) {
 			return nil
 		}

@@ -18,11 +18,11 @@ func small(t testing.TB, v variant) []byte {
 	image := v.make(t)
 	tree := t.TempDir()
 	files(t, tree, map[string][]byte{
-		"boot/grub/default": text("default", 600),
-		"dir/sub/deep":      text("deep", 3000),
-		"dir/A long name":   text("long", 2000),
-		"empty":             nil,
-		"large":             text("large", 20000),
+		"boot/grub/default":    text("default", 600),
+		"dir/sub/deep":         text("deep", 3000),
+		"dir/A long long name": text("long", 2000), // in two pieces
+		"empty":                nil,
+		"large":                text("large", 20000),
 	})
 	for _, name := range []string{"boot", "dir", "empty", "large"} {
 		tool(t, tree, "", "mcopy", "-i", image, "-s", name, "::")
@@ -87,6 +87,7 @@ func TestDamagedChains(t *testing.T) {
 			{"too short", "large", "it has 20000 bytes, but clusters for 4096 only", func(b []byte) { clean.setNext(b, first+7, end) }},
 			{"longer", "large", "", func(b []byte) { clean.setNext(b, first+39, first+100); clean.setNext(b, first+100, end) }},
 			{"other end marks", "large", "", func(b []byte) { clean.setNext(b, first+39, 0xffffff8) }},
+			{"reserved bits", "large", "", func(b []byte) { clean.setNext(b, first+7, 0xf0000000|(first+8)) }},
 			{"no first cluster", "large", "it has a size but no clusters", func(b []byte) { setEntry(b, "LARGE      ", 26, 0, 0) }},
 			{"first cluster out of range", "large", "cluster 0 of the file is number", func(b []byte) {
 				setEntry(b, "LARGE      ", 26, 0xf0, 0xff)
@@ -128,43 +129,70 @@ func TestDamagedChains(t *testing.T) {
 	}
 }
 
+// TestHugeDirectory reads a directory of which every cluster is full of deleted entries.
+func TestHugeDirectory(t *testing.T) {
+	b := small(t, smallVariants[1])
+	f, err := openBytes(t, b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at, err := f.find("dir")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cluster := at.cluster
+	for next := uint32(200); next < 200+maxDirectory/512; next++ {
+		place := f.place(cluster)
+		copy(b[place:], bytes.Repeat([]byte{deleted}, int(f.cluster)))
+		f.setNext(b, cluster, next)
+		cluster = next
+	}
+	if _, err := f.ReadDir("dir"); err == nil || !strings.Contains(err.Error(), "it is larger than 2097152 bytes") {
+		t.Errorf("ReadDir = %v", err)
+	}
+}
+
 // setEntry writes some bytes of the directory entry with a short name.
 func setEntry(b []byte, short string, off int, data ...byte) {
 	copy(b[bytes.Index(b, []byte(short))+off:], data)
 }
 
-// TestDamagedNames changes the two entries before a short name, in which the long name is.
+// TestDamagedNames changes the entries before a short name, in which the long name is.
 func TestDamagedNames(t *testing.T) {
 	good := small(t, smallVariants[1])
-	at := bytes.Index(good, []byte("ALONGN~1"))
+	at := bytes.Index(good, []byte("ALONGL~1"))
 	if at < 0 {
 		t.Fatal("the short name is not there")
 	}
-	piece := at - entrySize
+	piece, last := at-entrySize, at-2*entrySize
 	for _, tt := range []struct {
 		name, want string
 		change     func(b []byte)
 	}{
-		{"whole", "A long name", func([]byte) {}},
-		{"other checksum", "ALONGN~1", func(b []byte) { b[piece+13]++ }},
-		{"other short name", "XLONGN~1", func(b []byte) { b[at] = 'X' }},
-		{"no mark", "ALONGN~1", func(b []byte) { b[piece] &^= lastPiece }},
-		{"number 0", "ALONGN~1", func(b []byte) { b[piece] = lastPiece }},
-		{"number 2", "ALONGN~1", func(b []byte) { b[piece] = lastPiece | 2 }},
-		{"number 63", "ALONGN~1", func(b []byte) { b[piece] = lastPiece | 63 }},
-		{"deleted", "ALONGN~1", func(b []byte) { b[piece] = deleted }},
-		{"a slash", "A?long name", func(b []byte) { b[piece+3] = '/' }},
-		{"dots", "ALONGN~1", func(b []byte) { copy(b[piece+1:], ".\x00.\x00\x00\x00") }},
-		{"empty", "ALONGN~1", func(b []byte) { copy(b[piece+1:], "\x00\x00") }},
-		{"a surrogate pair", "𝄞long name", func(b []byte) { binary.LittleEndian.PutUint32(b[piece+1:], 0xdd1ed834) }},
-		{"half a surrogate pair", "A\ufffdlong name", func(b []byte) { binary.LittleEndian.PutUint16(b[piece+3:], 0xd834) }},
-		{"high byte first", "σLONGN~1", func(b []byte) { b[at], b[piece+13] = 0x05, 0 }},
-		{"high bytes", "ÄLÖNGN~1", func(b []byte) { b[at], b[at+2] = 0x8e, 0x99 }},
-		{"high bytes in lower case", "älöngn~1", func(b []byte) { b[at], b[at+2], b[at+12] = 0x8e, 0x99, 0x08 }},
-		{"extension in lower case", "XLONGN~1.txt", func(b []byte) { copy(b[at+8:], "TXT"); b[at], b[at+12] = 'X', 0x10 }},
+		{"whole", "A long long name", func([]byte) {}},
+		{"other checksum", "ALONGL~1", func(b []byte) { b[piece+13]++; b[last+13]++ }},
+		{"other checksum of the last piece", "ALONGL~1", func(b []byte) { b[last+13]++ }},
+		{"other checksum of the first piece", "ALONGL~1", func(b []byte) { b[piece+13]++ }},
+		{"other short name", "XLONGL~1", func(b []byte) { b[at] = 'X' }},
+		{"no mark", "ALONGL~1", func(b []byte) { b[last] &^= lastPiece }},
+		{"number 0", "ALONGL~1", func(b []byte) { b[last] = lastPiece }},
+		{"number 3", "ALONGL~1", func(b []byte) { b[last] = lastPiece | 3 }},
+		{"number 63", "ALONGL~1", func(b []byte) { b[last] = lastPiece | 63 }},
+		{"the first piece first", "ALONGL~1", func(b []byte) { b[last], b[piece] = lastPiece|1, 2 }},
+		{"a piece alone", "A long long n", func(b []byte) { b[piece] |= lastPiece }},
+		{"no first piece", "ALONGL~1", func(b []byte) { b[piece] = deleted }},
+		{"a slash", "A?long long name", func(b []byte) { b[piece+3] = '/' }},
+		{"dots", "ALONGL~1", func(b []byte) { copy(b[piece+1:], ".\x00.\x00\x00\x00") }},
+		{"empty", "ALONGL~1", func(b []byte) { copy(b[piece+1:], "\x00\x00") }},
+		{"a surrogate pair", "𝄞long long name", func(b []byte) { binary.LittleEndian.PutUint32(b[piece+1:], 0xdd1ed834) }},
+		{"half a surrogate pair", "A\ufffdlong long name", func(b []byte) { binary.LittleEndian.PutUint16(b[piece+3:], 0xd834) }},
+		{"high byte first", "σLONGL~1", func(b []byte) { b[at], b[piece+13] = 0x05, 0 }},
+		{"high bytes", "ÄLÖNGL~1", func(b []byte) { b[at], b[at+2] = 0x8e, 0x99 }},
+		{"high bytes in lower case", "älöngl~1", func(b []byte) { b[at], b[at+2], b[at+12] = 0x8e, 0x99, 0x08 }},
+		{"extension in lower case", "XLONGL~1.txt", func(b []byte) { copy(b[at+8:], "TXT"); b[at], b[at+12] = 'X', 0x10 }},
 		{"a volume label", "", func(b []byte) { b[at+11] = attrLabel }},
 		{"deleted file", "", func(b []byte) { b[at] = deleted }},
-		{"end of the directory", "", func(b []byte) { b[piece] = 0 }},
+		{"end of the directory", "", func(b []byte) { b[last] = 0 }},
 	} {
 		b := bytes.Clone(good)
 		tt.change(b)
@@ -231,8 +259,14 @@ func TestDamagedBootSector(t *testing.T) {
 		if tt.want == "" && err != nil || tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)) {
 			t.Errorf("FAT%d, % x at %d: %v, want %q", tt.bits, tt.data, tt.off, err, tt.want)
 		}
-		if err == nil && f.Unclean() != "" {
+		if err != nil {
+			continue
+		}
+		if f.Unclean() != "" {
 			t.Errorf("Unclean() = %q", f.Unclean())
+		}
+		if room := f.tableSize * 8 / int64(f.bits); int64(f.clusters)+2 > room {
+			t.Errorf("FAT%d, % x at %d: %d clusters, in a table for %d", tt.bits, tt.data, tt.off, f.clusters, room)
 		}
 	}
 }
