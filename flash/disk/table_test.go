@@ -163,6 +163,14 @@ func TestReadTableGuessesTheSector(t *testing.T) {
 func TestReadTableOfBackupGPT(t *testing.T) {
 	f := sfdisk(t, scripts["gpt"])
 	want, _ := ReadTable(f, diskSize, 512)
+	header, last := make([]byte, 512), make([]byte, 512)
+	f.ReadAt(header, 512)
+	f.ReadAt(last, diskSize-512)
+	f.WriteAt(last, 512) // as a careless copy leaves it
+	if got, err := ReadTable(f, diskSize, 512); err != nil || !strings.Contains(got.Notice, "sector 1 holds the header of sector 131071") {
+		t.Errorf("ReadTable with the last header in the place of the first = %v, %v, want a notice", got, err)
+	}
+	f.WriteAt(header, 512)
 	f.WriteAt([]byte("!"), 512+50) // no longer what its checksum says
 	got, err := ReadTable(f, diskSize, 512)
 	if err != nil || fmt.Sprint(got.Partitions) != fmt.Sprint(want.Partitions) || !strings.Contains(got.Notice, "wrong checksum of the header") {

@@ -231,6 +231,16 @@ func TestOpenMountedDevice(t *testing.T) {
 		t.Fatal(err)
 	}
 	f.add("sdd", "sdd", n, 0, flashPart.make(t))
+	f.mount(n, "/sub", dir, "rw", "ext4", "rw") // but a part of it
+	part, err := f.openName("sdd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if at, writes := part.Mounted(); part.Dir != "" || at != dir || !writes {
+		t.Errorf("of a device with a part of it mounted: dir %q, mounted %q, %v", part.Dir, at, writes)
+	}
+	part.Close()
+	write(t, f.mounts, "")
 	f.mount(n, "/", "/nowhere", "rw", "ext4", "rw") // in another namespace's view: hidden
 	f.mount(n, "/", dir, "ro", "ext4", "rw")
 	v, err := f.openName("sdd")
