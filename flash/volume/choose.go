@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 // Choice is which of the volumes that were seen is the flash, and which has GRUB's files.
@@ -76,13 +77,16 @@ func renamed(list []Seen, word string) (Choice, *Ambiguous) {
 	return Choice{}, a
 }
 
-// deviceName are the names that the kernel's drivers give to disks and their partitions.
-var deviceName = regexp.MustCompile(`^(?:(?:hd|sd|vd|xvd|ub)[a-z]+([0-9]*)|(?:mmcblk[0-9]+|nvme[0-9]+n[0-9]+)(?:p([0-9]+))?)$`)
+// deviceName are the names that the kernel's drivers give to disks and their partitions. Most runs
+// need no such name, and should not wait for it at their start.
+var deviceName = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^(?:(?:hd|sd|vd|xvd|ub)[a-z]+([0-9]*)|(?:mmcblk[0-9]+|nvme[0-9]+n[0-9]+)(?:p([0-9]+))?)$`)
+})
 
 // partitionOf is the number of a partition by its device's name, 0 of a whole disk. Not ok means a
 // name that is no disk's.
 func partitionOf(name string) (n int, ok bool) {
-	m := deviceName.FindStringSubmatch(name)
+	m := deviceName().FindStringSubmatch(name)
 	if m == nil {
 		return 0, false
 	}
