@@ -53,6 +53,8 @@ func TestExitCodes(t *testing.T) {
 	}{
 		{"no such slot", "default set pending --yes --flash " + disk, ops.Refused, "no entry boots pending"},
 		{"a slot without an entry", "default set factory --yes --flash " + disk, ops.Refused, "holdfast: default: boot/grub/menu.lst: no entry boots factory"},
+		{"flash is an empty word", "default set backup --yes --flash=", ops.Usage, "--flash is empty"},
+		{"GRUB is an empty word", "status --grub= --flash " + disk, ops.Usage, "--grub is empty"},
 		{"default not confirmed", "default set backup --flash " + disk, ops.NotConfirmed, "give --yes"},
 		{"entry out of range", "default set-entry 5 --yes --flash " + disk, ops.Refused, `no entry "5"`},
 		{"groups of none", "default set-entry -0 --yes --flash " + disk, ops.Usage, "groups of 0"},
