@@ -49,8 +49,16 @@ func (a *app) showDefault() error {
 	if a.json {
 		return a.printJSON(r.BootDocument())
 	}
-	for _, l := range append(defaultLines(r), entryLines(r.Boot)...) {
-		fmt.Fprintln(a.out, l)
+	lines := append(defaultLines(r), entryLines(r.Boot)...)
+	for _, p := range r.Problems {
+		if why, ok := strings.CutPrefix(p, "boot default: "); ok {
+			lines = append(lines, ops.Line{Label: "problem", Text: shown(why)})
+		}
+	}
+	for _, l := range lines {
+		if _, err := fmt.Fprintln(a.out, l); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -137,6 +145,12 @@ func (a *app) setDefault(ctx context.Context, r grubdefault.Request) (err error)
 	if err != nil {
 		return err
 	}
+	if r.Report, err = a.verifySlot(ctx, r.Report, p.Slot()); err != nil {
+		return err
+	}
+	if p, err = r.Plan(); err != nil { // again: a damaged image is none to boot
+		return err
+	}
 	fmt.Fprintln(a.out, p)
 	if a.dryRun || p.Nothing() {
 		return nil
@@ -145,4 +159,19 @@ func (a *app) setDefault(ctx context.Context, r grubdefault.Request) (err error)
 		return err
 	}
 	return a.apply(func(rep ops.Reporter) error { return p.Apply(ctx, rep) })
+}
+
+// verifySlot is the report with one image hashed.
+func (a *app) verifySlot(ctx context.Context, r *status.Report, slot string) (*status.Report, error) {
+	img, ok := r.Image(slot)
+	if !ok || img.Staged {
+		return r, nil
+	}
+	p := &progress{out: a.err, live: isTerminal(a.err)}
+	defer p.done()
+	img, err := img.Verify(ctx, r.Target.FS, p)
+	if err != nil {
+		return nil, err
+	}
+	return r.Verified(img), nil
 }

@@ -6,7 +6,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -284,5 +286,76 @@ menu     0    Active image: active
 `, *place.Sector, *place.Count, disk)
 	if code, out, errs := cli("default", "show", "--flash", disk); code != 0 || out != want {
 		t.Errorf("exit %d: %s%s\nwant\n%s", code, out, errs, want)
+	}
+}
+
+// spoil changes a text on the flash of a disk image to another of the same length.
+func spoil(t *testing.T, disk, old, new string) {
+	t.Helper()
+	image := readFile(t, disk)
+	at := bytes.LastIndex(image, []byte(old))
+	if at < 0 || len(old) != len(new) {
+		t.Fatalf("%q is not on the disk, or is no %q", old, new)
+	}
+	copy(image[at:], new)
+	must(t, os.WriteFile(disk, image, 0o644))
+}
+
+// TestDefaultOfDamagedImage: whether an image is whole only its hashes tell, and they are asked before
+// it becomes the default.
+func TestDefaultOfDamagedImage(t *testing.T) {
+	disk := lookDisk(t, "grub-legacy")
+	spoil(t, disk, "quiet slot=backup", "quiet slot=bAckup")
+	before := readFile(t, disk)
+	for _, args := range []string{"default set backup --yes", "default set-entry 3 --yes", "default set backup --dry-run"} {
+		code, _, errs := cli(append(strings.Fields(args), "--flash", disk)...)
+		if code != int(ops.Refused) || !strings.Contains(errs, "kernel.arg: hash differs") || !bytes.Equal(before, readFile(t, disk)) {
+			t.Errorf("%s: exit %d, want %d and the same disk\n%s", args, code, ops.Refused, errs)
+		}
+	}
+}
+
+// TestDefaultShowTellsWhy: a saved default that is not heeded looks like one that is.
+func TestDefaultShowTellsWhy(t *testing.T) {
+	disk := lookDisk(t, "grub-legacy")
+	spoil(t, disk, "default saved\n", "default 0    \n")
+	if _, out, _ := cli("default", "--flash", disk); !strings.Contains(out, "\nproblem  boot/grub/menu.lst does not heed what is saved\n") {
+		t.Errorf("default says\n%s", out)
+	}
+}
+
+// TestReaderGone: a log that nobody reads any more keeps no good boot from being confirmed.
+func TestReaderGone(t *testing.T) {
+	disk := lookDisk(t, "grub-legacy")
+	reader, writer, err := os.Pipe()
+	must(t, err)
+	must(t, reader.Close())
+	cmd := exec.CommandContext(t.Context(), made.binary, "confirm", "--slot", "backup", "--flash", disk)
+	cmd.Stdout, cmd.Stderr = writer, writer
+	err = errors.Join(cmd.Run(), writer.Close())
+	if now := *document(t, "default", "--flash", disk).BootDefault.Entry; err != nil || now != "2" {
+		t.Errorf("%v, entry %s, want 2", err, now)
+	}
+}
+
+// TestNobodyToAsk: /dev/null is no terminal.
+func TestNobodyToAsk(t *testing.T) {
+	cmd := exec.CommandContext(t.Context(), made.binary, "default", "set", "backup", "--flash", lookDisk(t, "grub-legacy"))
+	out, err := cmd.CombinedOutput()
+	if exit := (*exec.ExitError)(nil); !errors.As(err, &exit) || exit.ExitCode() != int(ops.NotConfirmed) || bytes.Contains(out, []byte("Type yes")) {
+		t.Errorf("%v:\n%s", err, out)
+	}
+}
+
+// TestNoRoomForOutput: what was not printed was not shown.
+func TestNoRoomForOutput(t *testing.T) {
+	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+	must(t, err)
+	defer full.Close()
+	disk := lookDisk(t, "grub-legacy")
+	for _, args := range [][]string{{"default"}, {"default", "--json"}, {"status"}} {
+		if code := run(context.Background(), append(args, "--flash", disk), strings.NewReader(""), full, io.Discard); code != int(ops.Internal) {
+			t.Errorf("%s: exit %d, want %d", args, code, ops.Internal)
+		}
 	}
 }

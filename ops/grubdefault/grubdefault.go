@@ -80,6 +80,13 @@ func (r Request) plan(v *volume.Volume) (Plan, error) {
 // Nothing reports that the default is already what was asked for.
 func (p Plan) Nothing() bool { return p.From == p.To && p.loader.saved.Once() == "" }
 
+// Slot is what the new default boots: active, backup, factory, maintenance, or "" when it is none of
+// them or not known.
+func (p Plan) Slot() string {
+	e, _ := p.loader.menu.Find(p.To)
+	return e.Slot
+}
+
 // changeTo is the difference that another default makes. It is one within the first sector: two
 // sectors could be torn by a power cut, and GRUB Legacy itself writes the first.
 func (l loader) changeTo(after grub.Saved) (store.Change, error) {
