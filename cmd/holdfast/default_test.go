@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -356,6 +357,31 @@ func TestNoRoomForOutput(t *testing.T) {
 	for _, args := range [][]string{{"default"}, {"default", "--json"}, {"status"}} {
 		if code := run(context.Background(), append(args, "--flash", disk), strings.NewReader(""), full, io.Discard); code != int(ops.Internal) {
 			t.Errorf("%s: exit %d, want %d", args, code, ops.Internal)
+		}
+	}
+}
+
+// TestDefaultOfOtherFlash is a disk with a second flash, whose images have the paths of the first's:
+// GRUB's menu boots none of them.
+func TestDefaultOfOtherFlash(t *testing.T) {
+	for _, loader := range []string{"grub-legacy", "grub2"} {
+		disk := lookDisk(t, loader)
+		image := readFile(t, disk)
+		copy(image[446+32:], image[446+16:446+32])
+		must(t, os.WriteFile(disk, image, 0o644))
+		other := disk + ":3"
+		for args, says := range map[string]string{
+			"default set backup --yes": "no entry boots backup",
+			"confirm --slot backup":    "no entry of boot/grub/",
+		} {
+			code, _, errs := cli(append(strings.Fields(args), "--flash", other)...)
+			if code != int(ops.Refused) || !strings.Contains(errs, says) || !bytes.Equal(image, readFile(t, disk)) {
+				t.Errorf("%s: %s: exit %d, want %d and the same disk\n%s", loader, args, code, ops.Refused, errs)
+			}
+		}
+		want := `boot default: entry 0, "Active image": boots active of partition 2, which is not this flash`
+		if doc := document(t, "status", "--quick", "--flash", other); doc.BootDefault.Slot != nil || !slices.Contains(doc.Problems, want) {
+			t.Errorf("%s: problems %q, want %q", loader, doc.Problems, want)
 		}
 	}
 }

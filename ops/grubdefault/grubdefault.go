@@ -50,7 +50,7 @@ func (r Request) Plan() (Plan, error) {
 }
 
 func (r Request) plan(v *volume.Volume) (Plan, error) {
-	l, s, err := find(v)
+	l, s, err := r.find(v)
 	if err != nil {
 		return Plan{}, err
 	}
