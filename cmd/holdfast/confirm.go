@@ -27,7 +27,7 @@ it twice does no harm.`,
 			r.CommandLine = a.commandLine()
 			p, err := r.Plan()
 			if err != nil {
-				return err
+				return sayWhere(r.Report, err)
 			}
 			if p.Nothing() {
 				fmt.Fprintf(a.out, "already confirmed: the boot default is entry %s\n", shown(p.From))

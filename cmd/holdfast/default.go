@@ -71,7 +71,18 @@ func noDefault(r *status.Report) error {
 			why = text
 		}
 	}
-	return &ops.Error{Kind: ops.Invalid, Err: errors.New(why), Hint: "say where GRUB's files are: --grub"}
+	return &ops.Error{Kind: ops.Invalid, Err: errors.New(why), Hint: whereGRUB}
+}
+
+const whereGRUB = "name the directory that holds boot/grub (or grub), or its device, by --grub"
+
+// sayWhere adds to an error for a report without a boot default what can be done about that.
+func sayWhere(r *status.Report, err error) error {
+	var e *ops.Error
+	if r.Boot == nil && errors.As(err, &e) && e.Hint == "" {
+		e.Hint = whereGRUB
+	}
+	return err
 }
 
 func (a *app) defaultSetCommand() *cobra.Command {
@@ -98,6 +109,7 @@ func (a *app) defaultSetEntryCommand() *cobra.Command {
 -N is for a menu with groups of N entries of which each is the retry of the one
 before: the saved number less one, rounded down to a multiple of N.`,
 		Example: `  holdfast default set-entry 2
+  holdfast default set-entry 'Backup image'
   holdfast default set-entry -2      confirms the first of two entries`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if (len(args) == 1) == (back != "") || len(args) > 1 {
@@ -143,7 +155,7 @@ func (a *app) setDefault(ctx context.Context, r grubdefault.Request) (err error)
 	}
 	p, err := r.Plan()
 	if err != nil {
-		return err
+		return sayWhere(r.Report, err)
 	}
 	if r.Report, err = a.verifySlot(ctx, r.Report, p.Slot()); err != nil {
 		return err

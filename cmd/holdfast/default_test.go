@@ -160,7 +160,7 @@ func TestDefaultBehindMBR(t *testing.T) {
 	if got := whole(t, doc.BootDefault); got != want || len(doc.NextBoot) != 0 || len(doc.Problems) != 0 {
 		t.Errorf("boot_default %s, next_boot %q, problems %q; want %s", got, doc.NextBoot, doc.Problems, want)
 	}
-	if _, out, _ := cli(append([]string{"default"}, flags...)...); !strings.Contains(out, "\nplace    sector 2+1 of "+disk+"\n") {
+	if _, out, _ := cli(append([]string{"default"}, flags...)...); !strings.Contains(out, "\nplace    sector 2+1 of "+disk+" (stage2)\n") {
 		t.Errorf("default says\n%s", out)
 	}
 	for _, c := range []struct {
@@ -371,7 +371,7 @@ func TestDefaultOfOtherFlash(t *testing.T) {
 		must(t, os.WriteFile(disk, image, 0o644))
 		other := disk + ":3"
 		for args, says := range map[string]string{
-			"default set backup --yes": "no entry boots backup",
+			"default set backup --yes": `2 "Backup image" (backup of partition 2)`,
 			"confirm --slot backup":    "no entry of boot/grub/",
 		} {
 			code, _, errs := cli(append(strings.Fields(args), "--flash", other)...)

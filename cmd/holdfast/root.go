@@ -78,6 +78,8 @@ func (a *app) root() *cobra.Command {
 		Short:   "firmware maintenance console for Linux appliances",
 		Version: version,
 		Example: `  holdfast console --demo                          a look at the console
+  holdfast status --flash disk.img                 what is on a disk, and what boots next
+  holdfast default set backup --dry-run            what would change, and where
   holdfast boot backup --print --flash /flash      what a boot of backup would load
   holdfast disk create --help                      make a bootable disk`,
 		SilenceErrors: true,

@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io/fs"
 
 	"holdfast/flash/grub"
 	"holdfast/flash/store"
@@ -107,5 +108,8 @@ func (l loader) changeTo(after grub.Saved) (store.Change, error) {
 }
 
 func fail(kind ops.Kind, step string, err error, hint string) *ops.Error {
+	if hint == "" && errors.Is(err, fs.ErrPermission) {
+		hint = "run this as root; root should see whether it is immutable (lsattr) or write-protected"
+	}
 	return &ops.Error{Kind: kind, Op: op, Step: step, Err: err, Hint: hint}
 }

@@ -82,6 +82,8 @@ func (r *Report) followBoot() {
 	switch {
 	case !b.Menu.Saved:
 		r.problem("boot default: %s does not heed what is saved", b.Menu.Path)
+	case retry(b.Saved):
+		r.problem("boot default: %s is saved, a state that GRUB keeps between retries: which entry boots is not known", name)
 	case name != "" && !named:
 		r.problem("boot default: %s has no entry %q", b.Menu.Path, name)
 	case !known:
@@ -94,6 +96,12 @@ func (r *Report) followBoot() {
 		r.problem("boot default: entry %s, %q: its kernel cannot be loaded", b.Entry.Key, b.Entry.Title)
 	}
 	b.Next = b.Menu.Chain(b.Saved, r.loads)
+}
+
+// retry reports that what is saved is no entry but a state of Formilux's GRUB.
+func retry(s grub.Saved) bool {
+	sector, ok := s.(grub.Stage2Sector)
+	return ok && sector.Retry()
 }
 
 // loads reports whether GRUB can load an entry, as far as one can tell: a slot by its image, another
