@@ -385,3 +385,20 @@ func TestDefaultOfOtherFlash(t *testing.T) {
 		}
 	}
 }
+
+// TestConfirmKeepsOnce: who has asked for one other boot since the good one gets it.
+func TestConfirmKeepsOnce(t *testing.T) {
+	disk := lookDisk(t, "grub2")
+	const once = "next_entry=4\n"
+	spoil(t, disk, "saved_entry=0\n"+strings.Repeat("#", len(once)), "saved_entry=0\n"+once)
+	for _, tt := range []struct{ args, says, next string }{
+		{"confirm --slot backup", "alone: stays\n", "maintenance"},
+		{"confirm --slot backup", "already confirmed", "maintenance"},
+		{"default set active --yes", "alone: forgotten\n", "active"},
+	} {
+		code, out, errs := cli(append(strings.Fields(tt.args), "--flash", disk)...)
+		if next := document(t, "default", "--flash", disk).NextBoot[0]; code != 0 || !strings.Contains(out, tt.says) || next != tt.next {
+			t.Errorf("%s: exit %d, next %s, want %q, next %s\n%s%s", tt.args, code, next, tt.says, tt.next, out, errs)
+		}
+	}
+}

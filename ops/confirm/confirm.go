@@ -34,7 +34,8 @@ func (r Request) Plan() (grubdefault.Plan, error) {
 	if err != nil {
 		return grubdefault.Plan{}, err
 	}
-	change.Report = r.Report
+	// A boot was good: that is no reason to forget which one somebody asked for since.
+	change.Report, change.KeepOnce = r.Report, true
 	return change.Plan()
 }
 

@@ -127,7 +127,7 @@ func (p Plan) onDevice() error {
 		return err
 	}
 	saved, err := p.loader.place.Form.Decode(text)
-	if err == nil && (saved.Entry() != p.To || saved.Once() != "" || !bytes.HasPrefix(text, p.change.New)) {
+	if err == nil && (saved.Entry() != p.To || saved.Once() != p.after.Once() || !bytes.HasPrefix(text, p.change.New)) {
 		err = store.ErrReadBack
 	}
 	return err

@@ -24,6 +24,8 @@ type Request struct {
 	Slot    string         // the first entry of this slot
 	Entry   string         // this entry, by its number, its id or its title; "-2" is the sum of Retries 2 without its doubts
 	Retries int            // confirm: the saved number less one, rounded down to a multiple of this
+
+	KeepOnce bool // what was asked for the next boot alone stays
 }
 
 // Plan is what will be written, and where.
@@ -59,7 +61,7 @@ func (r Request) plan(v *volume.Volume) (Plan, error) {
 	if p.To, p.notes, err = r.choose(l); err != nil {
 		return Plan{}, err
 	}
-	if p.after, err = l.saved.With(p.To); err != nil {
+	if p.after, err = r.with(l.saved, p.To); err != nil {
 		return Plan{}, fail(ops.Refused, "save entry "+p.To, err, "")
 	}
 	err = s.prove(l.text)
@@ -79,7 +81,14 @@ func (r Request) plan(v *volume.Volume) (Plan, error) {
 }
 
 // Nothing reports that the default is already what was asked for.
-func (p Plan) Nothing() bool { return p.From == p.To && p.loader.saved.Once() == "" }
+func (p Plan) Nothing() bool { return p.From == p.To && p.loader.saved.Once() == p.after.Once() }
+
+func (r Request) with(s grub.Saved, entry string) (grub.Saved, error) {
+	if env, ok := s.(grub.Env); ok && r.KeepOnce {
+		return env.WithSaved(entry)
+	}
+	return s.With(entry)
+}
 
 // Slot is what the new default boots: active, backup, factory, maintenance, or "" when it is none of
 // them or not known.
