@@ -20,17 +20,18 @@ it twice does no harm.`,
   holdfast confirm --slot active`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
+			outliveReaders()
 			if r.Report, err = a.report(); err != nil {
 				return err
 			}
 			r.CommandLine = a.commandLine()
 			p, err := r.Plan()
 			if err != nil {
-				return err
+				return sayWhere(r.Report, err)
 			}
 			if p.Nothing() {
-				_, err = fmt.Fprintf(a.out, "already confirmed: the boot default is entry %s\n", shown(p.From))
-				return err
+				fmt.Fprintf(a.out, "already confirmed: the boot default is entry %s\n", shown(p.From))
+				return nil
 			}
 			return a.carryOut(cmd.Context(), p)
 		},

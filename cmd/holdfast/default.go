@@ -49,8 +49,16 @@ func (a *app) showDefault() error {
 	if a.json {
 		return a.printJSON(r.BootDocument())
 	}
-	for _, l := range append(defaultLines(r), entryLines(r.Boot)...) {
-		fmt.Fprintln(a.out, l)
+	lines := append(defaultLines(r), entryLines(r.Boot)...)
+	for _, p := range r.Problems {
+		if why, ok := strings.CutPrefix(p, "boot default: "); ok {
+			lines = append(lines, ops.Line{Label: "problem", Text: shown(why)})
+		}
+	}
+	for _, l := range lines {
+		if _, err := fmt.Fprintln(a.out, l); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -63,7 +71,18 @@ func noDefault(r *status.Report) error {
 			why = text
 		}
 	}
-	return &ops.Error{Kind: ops.Invalid, Err: errors.New(why), Hint: "say where GRUB's files are: --grub"}
+	return &ops.Error{Kind: ops.Invalid, Err: errors.New(why), Hint: whereGRUB}
+}
+
+const whereGRUB = "name the directory that holds boot/grub (or grub), or its device, by --grub"
+
+// sayWhere adds to an error for a report without a boot default what can be done about that.
+func sayWhere(r *status.Report, err error) error {
+	var e *ops.Error
+	if r.Boot == nil && errors.As(err, &e) && e.Hint == "" {
+		e.Hint = whereGRUB
+	}
+	return err
 }
 
 func (a *app) defaultSetCommand() *cobra.Command {
@@ -90,6 +109,7 @@ func (a *app) defaultSetEntryCommand() *cobra.Command {
 -N is for a menu with groups of N entries of which each is the retry of the one
 before: the saved number less one, rounded down to a multiple of N.`,
 		Example: `  holdfast default set-entry 2
+  holdfast default set-entry 'Backup image'
   holdfast default set-entry -2      confirms the first of two entries`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if (len(args) == 1) == (back != "") || len(args) > 1 {
@@ -135,6 +155,12 @@ func (a *app) setDefault(ctx context.Context, r grubdefault.Request) (err error)
 	}
 	p, err := r.Plan()
 	if err != nil {
+		return sayWhere(r.Report, err)
+	}
+	if r.Report, err = a.verifySlot(ctx, r.Report, p.Slot()); err != nil {
+		return err
+	}
+	if p, err = r.Plan(); err != nil { // again: a damaged image is none to boot
 		return err
 	}
 	fmt.Fprintln(a.out, p)
@@ -145,4 +171,19 @@ func (a *app) setDefault(ctx context.Context, r grubdefault.Request) (err error)
 		return err
 	}
 	return a.apply(func(rep ops.Reporter) error { return p.Apply(ctx, rep) })
+}
+
+// verifySlot is the report with one image hashed.
+func (a *app) verifySlot(ctx context.Context, r *status.Report, slot string) (*status.Report, error) {
+	img, ok := r.Image(slot)
+	if !ok || img.Staged {
+		return r, nil
+	}
+	p := &progress{out: a.err, live: isTerminal(a.err)}
+	defer p.done()
+	img, err := img.Verify(ctx, r.Target.FS, p)
+	if err != nil {
+		return nil, err
+	}
+	return r.Verified(img), nil
 }

@@ -6,9 +6,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -157,7 +160,7 @@ func TestDefaultBehindMBR(t *testing.T) {
 	if got := whole(t, doc.BootDefault); got != want || len(doc.NextBoot) != 0 || len(doc.Problems) != 0 {
 		t.Errorf("boot_default %s, next_boot %q, problems %q; want %s", got, doc.NextBoot, doc.Problems, want)
 	}
-	if _, out, _ := cli(append([]string{"default"}, flags...)...); !strings.Contains(out, "\nplace    sector 2+1 of "+disk+"\n") {
+	if _, out, _ := cli(append([]string{"default"}, flags...)...); !strings.Contains(out, "\nplace    sector 2+1 of "+disk+" (stage2)\n") {
 		t.Errorf("default says\n%s", out)
 	}
 	for _, c := range []struct {
@@ -284,5 +287,118 @@ menu     0    Active image: active
 `, *place.Sector, *place.Count, disk)
 	if code, out, errs := cli("default", "show", "--flash", disk); code != 0 || out != want {
 		t.Errorf("exit %d: %s%s\nwant\n%s", code, out, errs, want)
+	}
+}
+
+// spoil changes a text on the flash of a disk image to another of the same length.
+func spoil(t *testing.T, disk, old, new string) {
+	t.Helper()
+	image := readFile(t, disk)
+	at := bytes.LastIndex(image, []byte(old))
+	if at < 0 || len(old) != len(new) {
+		t.Fatalf("%q is not on the disk, or is no %q", old, new)
+	}
+	copy(image[at:], new)
+	must(t, os.WriteFile(disk, image, 0o644))
+}
+
+// TestDefaultOfDamagedImage: whether an image is whole only its hashes tell, and they are asked before
+// it becomes the default.
+func TestDefaultOfDamagedImage(t *testing.T) {
+	disk := lookDisk(t, "grub-legacy")
+	spoil(t, disk, "quiet slot=backup", "quiet slot=bAckup")
+	before := readFile(t, disk)
+	for _, args := range []string{"default set backup --yes", "default set-entry 3 --yes", "default set backup --dry-run"} {
+		code, _, errs := cli(append(strings.Fields(args), "--flash", disk)...)
+		if code != int(ops.Refused) || !strings.Contains(errs, "kernel.arg: hash differs") || !bytes.Equal(before, readFile(t, disk)) {
+			t.Errorf("%s: exit %d, want %d and the same disk\n%s", args, code, ops.Refused, errs)
+		}
+	}
+}
+
+// TestDefaultShowTellsWhy: a saved default that is not heeded looks like one that is.
+func TestDefaultShowTellsWhy(t *testing.T) {
+	disk := lookDisk(t, "grub-legacy")
+	spoil(t, disk, "default saved\n", "default 0    \n")
+	if _, out, _ := cli("default", "--flash", disk); !strings.Contains(out, "\nproblem  boot/grub/menu.lst does not heed what is saved\n") {
+		t.Errorf("default says\n%s", out)
+	}
+}
+
+// TestReaderGone: a log that nobody reads any more keeps no good boot from being confirmed.
+func TestReaderGone(t *testing.T) {
+	disk := lookDisk(t, "grub-legacy")
+	reader, writer, err := os.Pipe()
+	must(t, err)
+	must(t, reader.Close())
+	cmd := exec.CommandContext(t.Context(), made.binary, "confirm", "--slot", "backup", "--flash", disk)
+	cmd.Stdout, cmd.Stderr = writer, writer
+	err = errors.Join(cmd.Run(), writer.Close())
+	if now := *document(t, "default", "--flash", disk).BootDefault.Entry; err != nil || now != "2" {
+		t.Errorf("%v, entry %s, want 2", err, now)
+	}
+}
+
+// TestNobodyToAsk: /dev/null is no terminal.
+func TestNobodyToAsk(t *testing.T) {
+	cmd := exec.CommandContext(t.Context(), made.binary, "default", "set", "backup", "--flash", lookDisk(t, "grub-legacy"))
+	out, err := cmd.CombinedOutput()
+	if exit := (*exec.ExitError)(nil); !errors.As(err, &exit) || exit.ExitCode() != int(ops.NotConfirmed) || bytes.Contains(out, []byte("Type yes")) {
+		t.Errorf("%v:\n%s", err, out)
+	}
+}
+
+// TestNoRoomForOutput: what was not printed was not shown.
+func TestNoRoomForOutput(t *testing.T) {
+	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+	must(t, err)
+	defer full.Close()
+	disk := lookDisk(t, "grub-legacy")
+	for _, args := range [][]string{{"default"}, {"default", "--json"}, {"status"}} {
+		if code := run(context.Background(), append(args, "--flash", disk), strings.NewReader(""), full, io.Discard); code != int(ops.Internal) {
+			t.Errorf("%s: exit %d, want %d", args, code, ops.Internal)
+		}
+	}
+}
+
+// TestDefaultOfOtherFlash is a disk with a second flash, whose images have the paths of the first's:
+// GRUB's menu boots none of them.
+func TestDefaultOfOtherFlash(t *testing.T) {
+	for _, loader := range []string{"grub-legacy", "grub2"} {
+		disk := lookDisk(t, loader)
+		image := readFile(t, disk)
+		copy(image[446+32:], image[446+16:446+32])
+		must(t, os.WriteFile(disk, image, 0o644))
+		other := disk + ":3"
+		for args, says := range map[string]string{
+			"default set backup --yes": `2 "Backup image" (backup of partition 2)`,
+			"confirm --slot backup":    "no entry of boot/grub/",
+		} {
+			code, _, errs := cli(append(strings.Fields(args), "--flash", other)...)
+			if code != int(ops.Refused) || !strings.Contains(errs, says) || !bytes.Equal(image, readFile(t, disk)) {
+				t.Errorf("%s: %s: exit %d, want %d and the same disk\n%s", loader, args, code, ops.Refused, errs)
+			}
+		}
+		want := `boot default: entry 0, "Active image": boots active of partition 2, which is not this flash`
+		if doc := document(t, "status", "--quick", "--flash", other); doc.BootDefault.Slot != nil || !slices.Contains(doc.Problems, want) {
+			t.Errorf("%s: problems %q, want %q", loader, doc.Problems, want)
+		}
+	}
+}
+
+// TestConfirmKeepsOnce: who has asked for one other boot since the good one gets it.
+func TestConfirmKeepsOnce(t *testing.T) {
+	disk := lookDisk(t, "grub2")
+	const once = "next_entry=4\n"
+	spoil(t, disk, "saved_entry=0\n"+strings.Repeat("#", len(once)), "saved_entry=0\n"+once)
+	for _, tt := range []struct{ args, says, next string }{
+		{"confirm --slot backup", "alone: stays\n", "maintenance"},
+		{"confirm --slot backup", "already confirmed", "maintenance"},
+		{"default set active --yes", "alone: forgotten\n", "active"},
+	} {
+		code, out, errs := cli(append(strings.Fields(tt.args), "--flash", disk)...)
+		if next := document(t, "default", "--flash", disk).NextBoot[0]; code != 0 || !strings.Contains(out, tt.says) || next != tt.next {
+			t.Errorf("%s: exit %d, next %s, want %q, next %s\n%s%s", tt.args, code, next, tt.says, tt.next, out, errs)
+		}
 	}
 }

@@ -3,7 +3,9 @@ package main
 import (
 	"fmt"
 	"io"
+	"os/signal"
 	"sync"
+	"syscall"
 	"time"
 
 	"holdfast/ops"
@@ -14,10 +16,15 @@ const redraw = 200 * time.Millisecond
 
 // apply runs an operation and shows how it goes.
 func (a *app) apply(operation func(ops.Reporter) error) error {
+	outliveReaders()
 	p := &progress{out: a.out, live: isTerminal(a.out)}
 	defer p.done()
 	return operation(p)
 }
+
+// outliveReaders keeps a command from being killed because whoever read its output has gone: what has
+// begun to write finishes, and a good boot is confirmed although the log's program has died.
+func outliveReaders() { signal.Ignore(syscall.SIGPIPE) }
 
 // progress shows how an operation goes: on a terminal by a line that is written over, elsewhere
 // only what is finished.

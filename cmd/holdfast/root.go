@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -79,6 +78,8 @@ func (a *app) root() *cobra.Command {
 		Short:   "firmware maintenance console for Linux appliances",
 		Version: version,
 		Example: `  holdfast console --demo                          a look at the console
+  holdfast status --flash disk.img                 what is on a disk, and what boots next
+  holdfast default set backup --dry-run            what would change, and where
   holdfast boot backup --print --flash /flash      what a boot of backup would load
   holdfast disk create --help                      make a bootable disk`,
 		SilenceErrors: true,
@@ -89,6 +90,12 @@ func (a *app) root() *cobra.Command {
 			}
 			if a.json && cmd.Annotations["json"] == "" {
 				return errors.New("there is no --json: it prints text for people")
+			}
+			// A script whose variable is empty must not be taken to mean this machine's own disks.
+			for _, name := range []string{"flash", "grub"} {
+				if f := cmd.Flags().Lookup(name); f.Changed && f.Value.String() == "" {
+					return fmt.Errorf("--%s is empty", name)
+				}
 			}
 			a.started = true
 			return nil
@@ -120,13 +127,3 @@ func (a *app) root() *cobra.Command {
 
 // printsJSON marks a command that heeds --json.
 var printsJSON = map[string]string{"json": "yes"}
-
-// isTerminal reports whether f is a terminal, as far as asking a question on it goes.
-func isTerminal(f any) bool {
-	file, ok := f.(*os.File)
-	if !ok {
-		return false
-	}
-	info, err := file.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0
-}

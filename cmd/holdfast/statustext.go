@@ -151,7 +151,9 @@ func defaultPlace(r *status.Report) string {
 	switch {
 	case v.Disk == "":
 		return where + v.Name
-	case v.Partition > 0 && r.Boot.Place.Form != grub.Stage2:
+	case r.Boot.Place.Form == grub.Stage2:
+		return where + v.Disk + " (stage2)"
+	case v.Partition > 0:
 		where += fmt.Sprintf("partition %d of ", v.Partition)
 	}
 	return where + v.Disk
@@ -164,26 +166,34 @@ func savedEntry(b *status.Boot, name string) string {
 	}
 	text := "entry " + shown(name)
 	e, ok := b.Menu.Find(name)
+	s2, stage2 := b.Saved.(grub.Stage2Sector)
 	switch {
+	case stage2 && s2.Retry():
+		return text + ", a state that GRUB keeps between retries"
 	case !ok && len(b.Menu.Entries) > 0:
 		return text + ", which is not in the menu"
 	case ok && e.Title != name:
 		text += ", " + shown(e.Title)
 	}
-	if e.Slot != "" {
-		text += ": " + e.Slot
+	return text + boots(e)
+}
+
+// boots is what an entry boots, as far as that is known.
+func boots(e grub.Entry) string {
+	switch {
+	case e.Slot != "":
+		return ": " + e.Slot
+	case e.Elsewhere != "":
+		return fmt.Sprintf(": %s of partition %d", e.Elsewhere, e.Partition)
 	}
-	return text
+	return ""
 }
 
 // entryLines is the menu, so that set-entry can be told a number of it.
 func entryLines(b *status.Boot) []ops.Line {
 	var lines []ops.Line
 	for i, e := range b.Menu.Entries {
-		l := ops.Line{Text: fmt.Sprintf("%-4s %s", e.Key, shown(e.Title))}
-		if e.Slot != "" {
-			l.Text += ": " + e.Slot
-		}
+		l := ops.Line{Text: fmt.Sprintf("%-4s %s", e.Key, shown(e.Title)) + boots(e)}
 		if i == 0 {
 			l.Label = "menu"
 		}

@@ -154,7 +154,11 @@ func (c *config) kernel(args []value, line string) {
 		c.entry.Kernel, c.entry.Words, c.entry.Slot = "", nil, ""
 		return
 	}
-	c.entry.setKernel(texts(args))
+	root := c.variables["root"]
+	if !root.known {
+		root.text = ""
+	}
+	c.entry.setKernel(texts(args), root.text, 1)
 }
 
 // loads reports that a command fails where GRUB cannot load what the entry boots.
@@ -178,6 +182,9 @@ func (c *config) other(name string, args []value, line string) {
 		if of != "" {
 			c.assign(of, value{}, line)
 		}
+	}
+	if strings.HasPrefix(name, "search") {
+		c.variables["root"] = value{} // also without a name for what it finds
 	}
 	switch {
 	case name == "read" || name == "getenv" || name == "increment" || name == "decrement":

@@ -123,6 +123,18 @@ func (e Env) With(entry string) (Saved, error) {
 	return e, nil
 }
 
+// WithSaved is With, but what was asked for the next boot alone stays.
+func (e Env) WithSaved(entry string) (Saved, error) {
+	once := e.Once()
+	after, err := e.With(entry)
+	if err != nil || once == "" {
+		return after, err
+	}
+	after.(Env).replace("next_entry", once)
+	_, err = after.Encode()
+	return after, err
+}
+
 // replace changes the line that counts, in place, and reports whether there is one.
 func (e Env) replace(name, value string) bool {
 	for i, line := range slices.Backward(e.Lines) {

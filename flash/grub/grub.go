@@ -9,6 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"path"
+	"strings"
 
 	"holdfast/flash"
 )
@@ -81,7 +82,7 @@ func firstOf(fsys fs.FS, names ...string) (string, error) {
 			return name, err
 		}
 	}
-	return "", fmt.Errorf("%w in boot/grub or grub", fs.ErrNotExist)
+	return "", fmt.Errorf("%s in boot/grub or grub: %w", strings.Join(names, " or "), fs.ErrNotExist)
 }
 
 func readFile(fsys fs.FS, name string) ([]byte, error) {

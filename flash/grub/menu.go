@@ -36,6 +36,9 @@ type Entry struct {
 	Words   []string // the kernel's command line as GRUB passes it
 	Submenu bool
 
+	Partition int    // of the kernel, from 1; 0 when it is not known
+	Elsewhere string // the slot, where it is one of another partition's flash: Slot is "" then
+
 	parents []string // the names of the submenus around it
 	ways    ways
 }

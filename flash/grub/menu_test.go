@@ -32,8 +32,8 @@ title Half
 kernel
 `
 	want := []Entry{
-		{Key: "0", Title: "Active image", Saves: "1", Slot: "active", Kernel: "/system/active/kernel.img", Words: []string{"quiet", `note="a  b"`, "img=backup"}},
-		{Key: "1", Title: "Backup image", Slot: "backup", Kernel: "/sys/backup/kernel.img", Words: []string{}},
+		{Key: "0", Title: "Active image", Saves: "1", Slot: "active", Kernel: "/system/active/kernel.img", Words: []string{"quiet", `note="a  b"`, "img=backup"}, Partition: 2},
+		{Key: "1", Title: "Backup image", Slot: "backup", Kernel: "/sys/backup/kernel.img", Words: []string{}, Partition: 2},
 		{Key: "2", Title: "Maintenance", Slot: "maintenance", Kernel: "/firmware/kernel.img", Words: []string{"x"}},
 		{Key: "3", Title: "Formilux", Slot: "maintenance", Kernel: "/boot/kernel", Words: []string{"img=maint"}},
 		{Key: "4", Title: "Another system"},
@@ -75,7 +75,7 @@ menuentry "Factory" --id=fac {
 }
 `
 	want := []Entry{
-		{Key: "0", Title: `It's "one"`, ID: "one", Saves: "1", Slot: "active", Kernel: "/system/active/kernel.img", Words: []string{"note=a b", `c\d`, "e f"}},
+		{Key: "0", Title: `It's "one"`, ID: "one", Saves: "1", Slot: "active", Kernel: "/system/active/kernel.img", Words: []string{"note=a b", `c\d`, "e f"}, Partition: 2},
 		{Key: "1", Title: "More", Submenu: true},
 		{Key: "1>0", Title: "Inside", ID: "inside", Slot: "backup", Kernel: "/system/backup/kernel.img", Words: []string{}},
 		{Key: "2", Title: "Factory", ID: "fac", Slot: "factory", Kernel: "/boot/vmlinuz", Words: []string{"img=factory"}},
@@ -149,6 +149,45 @@ func TestSlotOf(t *testing.T) {
 	for _, test := range tests {
 		if got := slotOf(test.kernel, []string{test.word}); got != test.want {
 			t.Errorf("slotOf(%q, %q) = %q, want %q", test.kernel, test.word, got, test.want)
+		}
+	}
+}
+
+// TestOnPartition is a disk with a flash on each of two partitions.
+func TestOnPartition(t *testing.T) {
+	tests := []struct {
+		name, file, entry string
+		slot              string // for the flash on partition 2
+	}{
+		{"root of it", "menu.lst", "root (hd0,1)\nkernel /system/active/kernel.img", "active"},
+		{"root elsewhere", "menu.lst", "root (hd0,0)\nkernel /system/active/kernel.img", ""},
+		{"path elsewhere", "menu.lst", "root (hd0,1)\nkernel (hd0,0)/system/active/kernel.img", ""},
+		{"path of it", "menu.lst", "rootnoverify (hd0,0)\nkernel (hd0,1)/system/active/kernel.img", "active"},
+		{"logical partition", "menu.lst", "root (hd0,4)\nkernel /system/active/kernel.img", ""},
+		{"no root", "menu.lst", "kernel /system/active/kernel.img", "active"},
+		{"root of the entry before", "menu.lst", "root (hd0,0)\ntitle b\nkernel /system/active/kernel.img", "active"},
+		{"searched", "menu.lst", "root (hd0,0)\nfind --set-root /x\nkernel /system/active/kernel.img", "active"},
+		{"by UUID", "menu.lst", "root (hd0,0)\nuuid 1234\nkernel /system/active/kernel.img", "active"},
+		{"slice of BSD", "menu.lst", "root (hd0,0,a)\nkernel /system/active/kernel.img", "active"},
+		{"maintenance", "menu.lst", "root (hd0,0)\nkernel /firmware/kernel.img", "maintenance"},
+		{"root of it", "grub.cfg", "set root='hd0,msdos2'\nlinux /system/active/kernel.img", "active"},
+		{"root elsewhere", "grub.cfg", "set root=(hd0,gpt3)\nlinux /system/active/kernel.img", ""},
+		{"path elsewhere", "grub.cfg", "linux ($disk,msdos1)/system/active/kernel.img", ""},
+		{"searched", "grub.cfg", "set root='hd0,msdos1'\nsearch --fs-uuid --set=root 1234\nlinux /system/active/kernel.img", "active"},
+		{"searched by the way", "grub.cfg", "set root='hd0,msdos1'\nsearch --set --label x\nlinux /system/active/kernel.img", "active"},
+	}
+	for _, tt := range tests {
+		text := "title a\n" + tt.entry + "\n"
+		if tt.file == "grub.cfg" {
+			text = "menuentry a {\n" + tt.entry + "\n}\n"
+		}
+		m, err := ReadMenu(fstest.MapFS{"grub/" + tt.file: {Data: []byte(text)}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		e := m.OnPartition(2).Entries[len(m.Entries)-1]
+		if e.Slot != tt.slot || tt.slot == "" && e.Elsewhere != "active" {
+			t.Errorf("%s, %s: slot %q, elsewhere %q, want %q", tt.file, tt.name, e.Slot, e.Elsewhere, tt.slot)
 		}
 	}
 }

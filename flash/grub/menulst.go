@@ -15,6 +15,7 @@ type menuList struct {
 	fallback  []int
 	saveLines map[int]saveLine // by the entry's number
 	open      bool             // the last entry has a command
+	root      string           // the last entry's device so far: "(hd0,1)"; "" when not known
 }
 
 // saveLine is an entry's last savedefault, which is the one that counts.
@@ -107,7 +108,7 @@ func (l *menuList) title(args string) {
 	if len(*entries) > 0 && !l.open {
 		*entries = (*entries)[:len(*entries)-1]
 	}
-	l.open = false
+	l.open, l.root = false, ""
 	*entries = append(*entries, Entry{Key: strconv.Itoa(len(*entries)), Title: args, ways: ways{onceSaves: true}})
 }
 
@@ -183,7 +184,11 @@ func (l *menuList) inEntry(command, args string) {
 		for len(words) > 0 && (strings.HasPrefix(words[0], "--type=") || words[0] == "--no-mem-option") {
 			words = words[1:]
 		}
-		e.setKernel(words)
+		e.setKernel(words, l.root, 0)
+	case "root", "rootnoverify":
+		l.root, _, _ = strings.Cut(args, " ")
+	case "find", "uuid":
+		l.root = ""
 	case "savedefault":
 		l.saveLines[len(l.menu.Entries)-1] = saveLine{arg: args, late: e.Kernel != ""}
 	}

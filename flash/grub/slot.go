@@ -2,20 +2,53 @@ package grub
 
 import (
 	"path"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
+
+	"holdfast/flash"
 )
 
-// setKernel takes the arguments of the command that loads the kernel.
-func (e *Entry) setKernel(words []string) {
+// setKernel takes the arguments of the command that loads the kernel. Without a device in front of its
+// path, it is on the partition root, as GRUB names it: "(hd0,1)", "hd0,msdos2"; "" when not known. first
+// is the number of a disk's first partition: 0 in GRUB Legacy, 1 in GRUB 2.
+func (e *Entry) setKernel(words []string, root string, first int) {
 	if len(words) == 0 {
 		return
 	}
 	e.Kernel, e.Words = words[0], words[1:]
 	if strings.HasPrefix(e.Kernel, "(") {
-		_, e.Kernel, _ = strings.Cut(e.Kernel, ")")
+		root, e.Kernel, _ = strings.Cut(e.Kernel, ")")
 	}
-	e.Slot = slotOf(e.Kernel, e.Words)
+	e.Slot, e.Partition = slotOf(e.Kernel, e.Words), partitionOf(root, first)
+}
+
+// partitionName is a partition of a disk; GRUB 2 may say of which kind of table.
+var partitionName = regexp.MustCompile(`^\(?[^(),]+,(?:msdos|gpt)?([0-9]{1,3})\)?$`)
+
+// partitionOf is the number of a partition, counted from 1, by GRUB's name of it; 0 of anything else.
+func partitionOf(device string, first int) int {
+	m := partitionName.FindStringSubmatch(device)
+	if m == nil {
+		return 0
+	}
+	n, _ := strconv.Atoi(m[1])
+	return n + 1 - first
+}
+
+// OnPartition is the menu for the flash on one partition, counted from 1, of the disk that GRUB is on:
+// the images of another flash are none of its slots, although they have the same paths. What is not
+// known to be elsewhere stays.
+func (m Menu) OnPartition(n int) Menu {
+	m.Entries = slices.Clone(m.Entries)
+	for i := range m.Entries {
+		e := &m.Entries[i]
+		if e.Partition != 0 && e.Partition != n && slices.Contains(flash.Slots[:], e.Slot) {
+			e.Slot, e.Elsewhere = "", e.Slot
+		}
+	}
+	return m
 }
 
 // slotOf tells the slot by the folder the kernel is read from, wherever the flash is on its file

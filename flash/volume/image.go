@@ -69,7 +69,7 @@ func (m machine) openNumbered(file string, n int) (*Volume, error) {
 	if len(i.table.Partitions) == 0 {
 		return nil, disk.ErrNoTable
 	}
-	return nil, fmt.Errorf("no such partition; there is %s", strings.Join(i.names(), ", "))
+	return nil, &Ambiguous{Target: fmt.Sprintf("%s:%d", file, n), Reason: "no such partition; there is " + strings.Join(i.names(), ", ")}
 }
 
 // sectorOf is the size of a disk's logical sectors, 0 for an image file.

@@ -127,7 +127,7 @@ func (p Plan) onDevice() error {
 		return err
 	}
 	saved, err := p.loader.place.Form.Decode(text)
-	if err == nil && (saved.Entry() != p.To || saved.Once() != "" || !bytes.HasPrefix(text, p.change.New)) {
+	if err == nil && (saved.Entry() != p.To || saved.Once() != p.after.Once() || !bytes.HasPrefix(text, p.change.New)) {
 		err = store.ErrReadBack
 	}
 	return err
@@ -146,7 +146,7 @@ func explain(err error) error {
 	case errors.Is(err, syscall.EBUSY):
 		return fail(ops.NotWritable, "", err, "somebody else has it: where it is mounted, name that directory")
 	case errors.Is(err, fs.ErrPermission):
-		return fail(ops.NotWritable, "", err, "run this as root, and see whether the device is write-protected")
+		return fail(ops.NotWritable, "", err, "")
 	}
 	return fail(kindOf(err, ops.Internal), "", err, "")
 }

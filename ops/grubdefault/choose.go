@@ -181,8 +181,11 @@ func describe(name string, e grub.Entry) string {
 	if e.Title != "" && e.Title != name {
 		text += " " + strconv.Quote(e.Title)
 	}
-	if e.Slot != "" {
+	switch {
+	case e.Slot != "":
 		text += " (" + e.Slot + ")"
+	case e.Elsewhere != "":
+		text += fmt.Sprintf(" (%s of partition %d)", e.Elsewhere, e.Partition)
 	}
 	return text
 }

@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io/fs"
 
 	"holdfast/flash/grub"
 	"holdfast/flash/store"
@@ -23,6 +24,8 @@ type Request struct {
 	Slot    string         // the first entry of this slot
 	Entry   string         // this entry, by its number, its id or its title; "-2" is the sum of Retries 2 without its doubts
 	Retries int            // confirm: the saved number less one, rounded down to a multiple of this
+
+	KeepOnce bool // what was asked for the next boot alone stays
 }
 
 // Plan is what will be written, and where.
@@ -50,7 +53,7 @@ func (r Request) Plan() (Plan, error) {
 }
 
 func (r Request) plan(v *volume.Volume) (Plan, error) {
-	l, s, err := find(v)
+	l, s, err := r.find(v)
 	if err != nil {
 		return Plan{}, err
 	}
@@ -58,7 +61,7 @@ func (r Request) plan(v *volume.Volume) (Plan, error) {
 	if p.To, p.notes, err = r.choose(l); err != nil {
 		return Plan{}, err
 	}
-	if p.after, err = l.saved.With(p.To); err != nil {
+	if p.after, err = r.with(l.saved, p.To); err != nil {
 		return Plan{}, fail(ops.Refused, "save entry "+p.To, err, "")
 	}
 	err = s.prove(l.text)
@@ -78,7 +81,21 @@ func (r Request) plan(v *volume.Volume) (Plan, error) {
 }
 
 // Nothing reports that the default is already what was asked for.
-func (p Plan) Nothing() bool { return p.From == p.To && p.loader.saved.Once() == "" }
+func (p Plan) Nothing() bool { return p.From == p.To && p.loader.saved.Once() == p.after.Once() }
+
+func (r Request) with(s grub.Saved, entry string) (grub.Saved, error) {
+	if env, ok := s.(grub.Env); ok && r.KeepOnce {
+		return env.WithSaved(entry)
+	}
+	return s.With(entry)
+}
+
+// Slot is what the new default boots: active, backup, factory, maintenance, or "" when it is none of
+// them or not known.
+func (p Plan) Slot() string {
+	e, _ := p.loader.menu.Find(p.To)
+	return e.Slot
+}
 
 // changeTo is the difference that another default makes. It is one within the first sector: two
 // sectors could be torn by a power cut, and GRUB Legacy itself writes the first.
@@ -100,5 +117,8 @@ func (l loader) changeTo(after grub.Saved) (store.Change, error) {
 }
 
 func fail(kind ops.Kind, step string, err error, hint string) *ops.Error {
+	if hint == "" && errors.Is(err, fs.ErrPermission) {
+		hint = "run this as root; root should see whether it is immutable (lsattr) or write-protected"
+	}
 	return &ops.Error{Kind: kind, Op: op, Step: step, Err: err, Hint: hint}
 }

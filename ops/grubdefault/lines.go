@@ -26,7 +26,11 @@ func (p Plan) Lines() []ops.Line {
 	if then := p.chain(); then != "" {
 		add("then", then)
 	}
-	if once := p.loader.saved.Once(); once != "" {
+	switch once := p.loader.saved.Once(); {
+	case once == "":
+	case p.after.Once() == once:
+		add("once", p.name(once)+" was asked for the next boot alone: stays")
+	default:
 		add("once", p.name(once)+" was asked for the next boot alone: forgotten")
 	}
 	for _, note := range p.notes {

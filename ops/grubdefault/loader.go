@@ -54,7 +54,7 @@ func open(g status.Place) (*volume.Volume, error) {
 }
 
 // find reads the saved default, and where its bytes are.
-func find(v *volume.Volume) (l loader, s spot, err error) {
+func (r Request) find(v *volume.Volume) (l loader, s spot, err error) {
 	if l.place, err = grub.Find(v.FS(), v.DiskReader()); err != nil {
 		return l, s, fail(ops.Invalid, "", err, "")
 	}
@@ -67,7 +67,7 @@ func find(v *volume.Volume) (l loader, s spot, err error) {
 	if l.saved, err = l.place.Form.Decode(l.text); err != nil {
 		return l, s, fail(ops.Invalid, "read "+s.file(), err, "")
 	}
-	l.menu, l.menuErr = l.place.Menu(v.FS())
+	l.menu, l.menuErr = r.Report.Target.Menu(l.place, v.FS())
 	return l, s, nil
 }
 

@@ -206,8 +206,8 @@ func TestChangedSince(t *testing.T) {
 // TestProve has a file that shows something else than the device holds, be it in its second sector.
 func TestProve(t *testing.T) {
 	f := newFixture(t, "-t ext4", grub2Tree(grubenv("saved_entry=0"))).disk()
-	v := f.report().Target.GRUB.Volume
-	l, s, err := find(v)
+	r := Request{Report: f.report()}
+	l, s, err := r.find(r.Report.Target.GRUB.Volume)
 	if err != nil || s.prove(l.text) != nil {
 		t.Fatal(err, s.prove(l.text))
 	}

@@ -123,7 +123,7 @@ func (s spot) findWay() (way, error) {
 	case v.ReadOnly && (v.Dir == "" || s.path != ""):
 		return 0, fail(ops.NotWritable, v.Name, fs.ErrPermission, "")
 	case by != "":
-		return 0, fail(ops.Refused, v.Name, errors.New(by), "")
+		return 0, fail(ops.Refused, v.Name, errors.New(by), "name what has it instead, or end that: a loop device, the directory where it is mounted")
 	}
 	return throughDevice, nil
 }

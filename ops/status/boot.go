@@ -52,7 +52,7 @@ func (r *Report) readBoot() {
 	if b.Blocks, err = g.blocks(b.Place); err != nil {
 		r.problem("boot default: %s: %v", b.Place.Path, err)
 	}
-	b.Menu, err = b.Place.Menu(g.FS)
+	b.Menu, err = r.Target.Menu(b.Place, g.FS)
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && b.Place.Form == grub.Stage2:
 		// Formilux: the menu may be within the loader.
@@ -61,6 +61,15 @@ func (r *Report) readBoot() {
 	default:
 		r.followBoot()
 	}
+}
+
+// Menu reads the menu that belongs to a saved default, with no slots but those of this flash.
+func (t Target) Menu(saved grub.Place, files fs.FS) (grub.Menu, error) {
+	m, err := saved.Menu(files)
+	if f, g := t.Volume, t.GRUB.Volume; f != nil && g != nil && f.Partition != 0 && f.Disk == g.Disk {
+		m = m.OnPartition(f.Partition)
+	}
+	return m, err
 }
 
 // followBoot finds what the saved default means in the menu.
@@ -73,15 +82,26 @@ func (r *Report) followBoot() {
 	switch {
 	case !b.Menu.Saved:
 		r.problem("boot default: %s does not heed what is saved", b.Menu.Path)
+	case retry(b.Saved):
+		r.problem("boot default: %s is saved, a state that GRUB keeps between retries: which entry boots is not known", name)
 	case name != "" && !named:
 		r.problem("boot default: %s has no entry %q", b.Menu.Path, name)
 	case !known:
 		r.problem("boot default: which entry of %s boots is not known", b.Menu.Path)
 	}
+	if known && b.Entry.Elsewhere != "" {
+		r.problem("boot default: entry %s, %q: boots %s of partition %d, which is not this flash", b.Entry.Key, b.Entry.Title, b.Entry.Elsewhere, b.Entry.Partition)
+	}
 	if known && !r.loads(b.Entry) {
 		r.problem("boot default: entry %s, %q: its kernel cannot be loaded", b.Entry.Key, b.Entry.Title)
 	}
 	b.Next = b.Menu.Chain(b.Saved, r.loads)
+}
+
+// retry reports that what is saved is no entry but a state of Formilux's GRUB.
+func retry(s grub.Saved) bool {
+	sector, ok := s.(grub.Stage2Sector)
+	return ok && sector.Retry()
 }
 
 // loads reports whether GRUB can load an entry, as far as one can tell: a slot by its image, another

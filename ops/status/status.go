@@ -58,6 +58,9 @@ type Report struct {
 func Read(t Target) (*Report, error) {
 	f, err := flash.Read(t.FS)
 	if err != nil {
+		if t.Name != "" {
+			err = fmt.Errorf("%s: %w", t.Name, err)
+		}
 		return nil, &ops.Error{Kind: ops.NoFlash, Err: err,
 			Hint: "name a directory that holds system/ (or sys/) and cfg/ by --flash"}
 	}
