@@ -45,12 +45,36 @@ func (h *hub) planDefault(console, entry string) {
 		h.outdate("there is no flash now")
 		return
 	}
-	h.spawn(func() func() {
+	h.lookAgain(func() func() {
 		planned := h.draft(r, entry)
 		return func() {
 			if h.state.Drafts[console] == d {
 				h.keep(console, planned)
 			}
+		}
+	})
+}
+
+// lookAgain reads what is saved anew, after work, which may be nil: somebody in a shell, or another
+// program, may have changed it, and the screens are to say what GRUB boots. Where the flash cannot be
+// read they stay as they are: what needs it then says why.
+func (h *hub) lookAgain(work func() func()) {
+	r, number, outcomes := h.state.Report, h.target, h.outcomes
+	if r == nil {
+		return
+	}
+	h.spawn(func() func() {
+		done := func() {}
+		if work != nil {
+			done = work()
+		}
+		after, err := status.Read(r.Target)
+		return func() {
+			// A change from here has its own second look, which is later than this one.
+			if err == nil && number == h.target && outcomes == h.outcomes && h.state.Action == nil && h.state.Report != nil {
+				h.reread(after, nil)
+			}
+			done()
 		}
 	})
 }
@@ -108,8 +132,8 @@ func (h *hub) setDefault(console string, d *Draft) {
 	})
 }
 
-// reread takes what a second look at the same flash found. Nothing but GRUB's saved default was
-// written, and what the hashes said of the images still holds.
+// reread takes what a second look at the same flash found of the boot default. What the hashes said
+// of the images still holds: nothing here writes them.
 func (h *hub) reread(after *status.Report, err error) {
 	if err != nil {
 		h.state.Report = nil

@@ -201,6 +201,34 @@ func TestDefaultStopsTheCountdown(t *testing.T) {
 	}
 }
 
+// TestChangedElsewhere: what another program saved is on the screens after a shell, and when somebody
+// looks at a change; a flash that cannot be read takes nothing away.
+func TestChangedElsewhere(t *testing.T) {
+	fsys := wholeFlash()
+	b := newBenchOf(t, 0, func(h *hub) { h.plan = func(grubdefault.Request) (change, error) { return &paper{}, nil } })
+	b.targets <- targetOf(fsys)
+	s := b.w.until(t, "the report", func(s *Snapshot) bool { return s.Report != nil })
+	save := func(entry string) { fsys["boot/grub/default"] = &fstest.MapFile{Data: savedFile(entry)} }
+	is := func(slot string) func(*Snapshot) bool {
+		return func(s *Snapshot) bool { return s.Report != nil && s.Report.Default() == slot }
+	}
+	if !is("active")(s) {
+		t.Fatalf("the default is %q", s.Report.Default())
+	}
+	save("2")
+	b.requests <- request{kind: shellEnded, console: "ttyS0"}
+	b.w.until(t, "what the shell left", is("backup"))
+	save("4")
+	b.looks(t, "tty0", "0")
+	b.w.until(t, "what the plan started from", is("maintenance"))
+	clear(fsys)
+	b.looks(t, "tty0", "2")
+	b.requests <- request{kind: dismiss} // served after it
+	if s := b.w.until(t, "the report", func(s *Snapshot) bool { return true }); s.Report == nil {
+		t.Error("the images are gone from the screen")
+	}
+}
+
 // TestHashesStay: a change of the default does not have every image hashed anew, and new problems of
 // it are logged.
 func TestHashesStay(t *testing.T) {
