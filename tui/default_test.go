@@ -8,6 +8,7 @@ import (
 	"github.com/charmbracelet/x/ansi"
 
 	"holdfast/flash/grub"
+	"holdfast/flash/volume"
 )
 
 // TestDefaultKeys: what is asked of the hub on the way to another boot default.
@@ -107,6 +108,45 @@ func TestChain(t *testing.T) {
 	} {
 		if got := chain(test.state.Report.Boot, test.width); got != test.want {
 			t.Errorf("%s: %q, want %q", test.name, got, test.want)
+		}
+	}
+}
+
+// TestWhereSaved: the place on the disk is told by the disk, as in the plan, not by where it is mounted.
+func TestWhereSaved(t *testing.T) {
+	for _, test := range []struct {
+		path string
+		vol  *volume.Volume
+		want string
+	}{
+		{"boot/grub/default", nil, "entry 0 in boot/grub/default, sector 1064"},
+		{"boot/grub/default", &volume.Volume{Name: "/boot", Disk: "/dev/sda", Partition: 1, Dir: "/boot"}, "entry 0 in boot/grub/default, sector 1064 of partition 1 of /dev/sda"},
+		{"boot/grub/default", &volume.Volume{Name: "/dev/loop0", Disk: "/dev/loop0"}, "entry 0 in boot/grub/default, sector 1064 of /dev/loop0"},
+		{"boot/grub/default", &volume.Volume{Name: "/boot"}, "entry 0 in boot/grub/default, sector 1064 of /boot"},
+		{"", &volume.Volume{Name: "/boot", Disk: "/dev/sda", Partition: 1}, "entry 0 behind the MBR, sector 1064 of /dev/sda"},
+	} {
+		r := booting(report(), savedDefault("0", "", 0))
+		r.Boot.Place.Path, r.Target.GRUB.Volume = test.path, test.vol
+		if got := whereSaved(r); got != test.want {
+			t.Errorf("%q, want %q", got, test.want)
+		}
+	}
+}
+
+// TestRowsThatAreHidden: that there are more rows than the screen has is said in full, at every width.
+func TestRowsThatAreHidden(t *testing.T) {
+	r := report()
+	staged := r.Images[1]
+	staged.Name, staged.Staged = "1.3.125", true
+	for _, state := range []string{"", "1.3.124, no longer"} {
+		more := *r
+		more.Images = append(slices.Clone(r.Images), staged)
+		more.Images[0].Version = "1" + state
+		for width := 40; width <= 100; width++ {
+			m, _ := newScreen(t, serial, snapshot(booting(&more, savedDefault("0", "", 0))), width, 12)
+			if head := strings.Split(ansi.Strip(frameText(m)), "\n")[2]; !strings.Contains(head, "(1 of 4)") {
+				t.Errorf("%d cells wide: %q", width, head)
+			}
 		}
 	}
 }
