@@ -2,7 +2,6 @@ package tui
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -125,8 +124,11 @@ func (h *hub) setDefault(console string, d *Draft) {
 				h.reread(after, lost)
 			}
 		})
-		if err != nil || lost != nil {
-			return "", errors.Join(err, lost)
+		switch {
+		case err != nil: // what was lost then is said in place of the flash
+			return "", err
+		case lost != nil:
+			return "", fmt.Errorf("written, but the flash cannot be read any more: %w", lost)
 		}
 		return fmt.Sprintf("boot default: %s -> %s, read back", savedText(before), savedText(after)), nil
 	})
@@ -137,7 +139,7 @@ func (h *hub) setDefault(console string, d *Draft) {
 func (h *hub) reread(after *status.Report, err error) {
 	if err != nil {
 		h.state.Report = nil
-		h.read(nil, err)
+		h.read(nil, fmt.Errorf("%s cannot be read any more: %v", h.state.Target.Name, err)) // no hint: nobody can name another one here
 		return
 	}
 	r := *h.state.Report

@@ -157,6 +157,25 @@ func TestDefaultFails(t *testing.T) {
 	}
 }
 
+// TestDiskGoes: a disk that is pulled while the default is written. One reason is one sentence, and no
+// screen gives advice that only a command line could take.
+func TestDiskGoes(t *testing.T) {
+	b, p := deskBench(t, 0, func(p *planner) { p.paper.fail, p.paper.let = errors.New("open /dev/vda2: gone"), make(chan struct{}) })
+	s := b.w.until(t, "the report", func(s *Snapshot) bool { return s.Report != nil })
+	fsys := s.Report.Target.FS.(fstest.MapFS)
+	b.requests <- request{kind: setDefault, console: "ttyS0", draft: b.looks(t, "ttyS0", "2")}
+	<-p.paper.begins
+	clear(fsys)
+	close(p.paper.let)
+	s = b.w.until(t, "the failure", func(s *Snapshot) bool { return s.Outcome != nil })
+	if o := s.Outcome; !o.Failed || o.Text != "open /dev/vda2: gone" || o.Hint != "" {
+		t.Errorf("came to %+v", o)
+	}
+	if problem := s.Target.Problem; s.Report != nil || !strings.HasPrefix(problem, "test cannot be read any more: ") || strings.Contains(problem, "--flash") {
+		t.Errorf("in place of the flash: %q", problem)
+	}
+}
+
 func TestStopsADefault(t *testing.T) {
 	b, p := deskBench(t, 0, func(p *planner) { p.paper.let = make(chan struct{}) })
 	b.requests <- request{kind: setDefault, console: "ttyS0", draft: b.looks(t, "ttyS0", "2")}
