@@ -8,6 +8,7 @@ import (
 	"github.com/charmbracelet/x/ansi"
 
 	"holdfast/flash/grub"
+	"holdfast/flash/volume"
 )
 
 // TestDefaultKeys: what is asked of the hub on the way to another boot default.
@@ -25,17 +26,18 @@ func TestDefaultKeys(t *testing.T) {
 		{"the selected image", good(), []string{"down", "d", "enter"}, []request{plan("2")}, false},
 		{"from the details", good(), []string{"enter", "d", "down", "enter"}, []request{plan("2")}, false},
 		{"not a page down", good(), []string{"d", "d", "d", "enter"}, []request{plan("0")}, false},
-		{"Enter writes", good(), []string{"d", "down", "enter", "enter"}, []request{plan("2")}, true},
-		{"once", good(), []string{"d", "down", "enter", "enter", "enter", "enter"}, []request{plan("2")}, true},
-		{"y is not Enter", good(), []string{"d", "down", "enter", "y"}, []request{plan("2")}, false},
-		{"Esc is no", good(), []string{"d", "down", "enter", "esc", "enter"}, []request{plan("2"), plan("2")}, false},
-		{"another plan is no answer", good(), []string{"d", "end", "enter", "enter"}, []request{plan("4")}, false},
-		{"not read yet", drafted(Draft{Reading: true}), []string{"d", "down", "enter", "enter"}, []request{plan("2")}, false},
-		{"refused", drafted(Draft{Refused: "no"}), []string{"d", "down", "enter", "enter"}, []request{plan("2")}, false},
-		{"nothing to change", drafted(Draft{Nothing: true}), []string{"d", "down", "enter", "enter"}, []request{plan("2")}, false},
-		{"somebody else acts", changing("tty0"), []string{"d", "enter", "enter"}, nil, false},
-		{"no menu", snapshot(booting(report(), nil)), []string{"d", "enter", "enter"}, nil, false},
-		{"no flash", &Snapshot{}, []string{"d", "enter", "enter"}, nil, false},
+		{"y writes", good(), []string{"d", "down", "enter", "y"}, []request{plan("2")}, true},
+		{"once", good(), []string{"d", "down", "enter", "y", "y", "enter", "y"}, []request{plan("2")}, true},
+		{"a stuck Enter", good(), append([]string{"d", "down"}, slices.Repeat([]string{"enter"}, 300)...), []request{plan("2")}, false},
+		{"y agrees to a plan alone", good(), []string{"d", "down", "y"}, nil, false},
+		{"Esc is no", good(), []string{"d", "down", "enter", "esc", "y", "enter"}, []request{plan("2"), plan("2")}, false},
+		{"another plan is no answer", good(), []string{"d", "end", "enter", "y"}, []request{plan("4")}, false},
+		{"not read yet", drafted(Draft{Reading: true}), []string{"d", "down", "enter", "y"}, []request{plan("2")}, false},
+		{"refused", drafted(Draft{Refused: "no"}), []string{"d", "down", "enter", "y"}, []request{plan("2")}, false},
+		{"nothing to change", drafted(Draft{Nothing: true}), []string{"d", "down", "enter", "y"}, []request{plan("2")}, false},
+		{"somebody else acts", changing("tty0"), []string{"d", "enter", "y"}, nil, false},
+		{"no menu", snapshot(booting(report(), nil)), []string{"d", "enter", "y"}, nil, false},
+		{"no flash", &Snapshot{}, []string{"d", "enter", "y"}, nil, false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			m, asked := newScreen(t, serial, test.state, 80, 24)
@@ -52,12 +54,12 @@ func TestDefaultKeys(t *testing.T) {
 }
 
 // TestDefaultTold: whoever changes the default sees what came of it until Esc; a stuck Enter does
-// nothing then.
+// nothing then, and another console does not take it away.
 func TestDefaultTold(t *testing.T) {
 	for _, failed := range []bool{false, true} {
 		name := map[bool]string{false: "default-told-80x24", true: "default-failed-80x24"}[failed]
 		m, asked := newScreen(t, serial, drafted(Draft{Lines: draftLines()}), 80, 24)
-		press(m, "d", "down", "enter", "enter")
+		press(m, "d", "down", "enter", "y")
 		feed(m, snapshotMsg{changing(serial.Name)})
 		press(m, "enter")
 		after := changed()
@@ -68,6 +70,13 @@ func TestDefaultTold(t *testing.T) {
 		}
 		feed(m, snapshotMsg{after})
 		golden(t, name, ansi.Strip(frameText(m)))
+		told := frameText(m)
+		elsewhere := *after
+		elsewhere.Outcome = nil // it was put away at another console
+		elsewhere.Drafts = map[string]*Draft{serial.Name: {Entry: "2", Refused: "the boot default was changed"}}
+		if feed(m, snapshotMsg{&elsewhere}); frameText(m) != told {
+			t.Errorf("%s: after another console has put it away:\n%s", name, frameText(m))
+		}
 		before := len(*asked)
 		press(m, "enter", "esc")
 		if got := (*asked)[before:]; len(got) != 1 || got[0].kind != dismiss || m.top().Is() != imagesKind {
@@ -99,6 +108,45 @@ func TestChain(t *testing.T) {
 	} {
 		if got := chain(test.state.Report.Boot, test.width); got != test.want {
 			t.Errorf("%s: %q, want %q", test.name, got, test.want)
+		}
+	}
+}
+
+// TestWhereSaved: the place on the disk is told by the disk, as in the plan, not by where it is mounted.
+func TestWhereSaved(t *testing.T) {
+	for _, test := range []struct {
+		path string
+		vol  *volume.Volume
+		want string
+	}{
+		{"boot/grub/default", nil, "entry 0 in boot/grub/default, sector 1064"},
+		{"boot/grub/default", &volume.Volume{Name: "/boot", Disk: "/dev/sda", Partition: 1, Dir: "/boot"}, "entry 0 in boot/grub/default, sector 1064 of partition 1 of /dev/sda"},
+		{"boot/grub/default", &volume.Volume{Name: "/dev/loop0", Disk: "/dev/loop0"}, "entry 0 in boot/grub/default, sector 1064 of /dev/loop0"},
+		{"boot/grub/default", &volume.Volume{Name: "/boot"}, "entry 0 in boot/grub/default, sector 1064 of /boot"},
+		{"", &volume.Volume{Name: "/boot", Disk: "/dev/sda", Partition: 1}, "entry 0 behind the MBR, sector 1064 of /dev/sda"},
+	} {
+		r := booting(report(), savedDefault("0", "", 0))
+		r.Boot.Place.Path, r.Target.GRUB.Volume = test.path, test.vol
+		if got := whereSaved(r); got != test.want {
+			t.Errorf("%q, want %q", got, test.want)
+		}
+	}
+}
+
+// TestRowsThatAreHidden: that there are more rows than the screen has is said in full, at every width.
+func TestRowsThatAreHidden(t *testing.T) {
+	r := report()
+	staged := r.Images[1]
+	staged.Name, staged.Staged = "1.3.125", true
+	for _, state := range []string{"", "1.3.124, no longer"} {
+		more := *r
+		more.Images = append(slices.Clone(r.Images), staged)
+		more.Images[0].Version = "1" + state
+		for width := 40; width <= 100; width++ {
+			m, _ := newScreen(t, serial, snapshot(booting(&more, savedDefault("0", "", 0))), width, 12)
+			if head := strings.Split(ansi.Strip(frameText(m)), "\n")[2]; !strings.Contains(head, "(1 of 4)") {
+				t.Errorf("%d cells wide: %q", width, head)
+			}
 		}
 	}
 }

@@ -108,10 +108,14 @@ func whereSaved(r *status.Report) string {
 	default:
 		text += ", sectors " + b.Blocks.String()
 	}
-	if vol := r.Target.GRUB.Volume; vol != nil && b.Place.Path == "" {
-		text += " of " + vol.Disk
-	} else if vol != nil {
-		text += " of " + vol.Name
+	vol := r.Target.GRUB.Volume
+	switch {
+	case vol == nil:
+		return text
+	case vol.Disk == "": // a directory of which no more is known
+		return text + " of " + vol.Name
+	case vol.Partition > 0 && b.Place.Path != "":
+		text += fmt.Sprintf(" of partition %d", vol.Partition)
 	}
-	return text
+	return text + " of " + vol.Disk
 }

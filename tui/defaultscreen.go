@@ -16,6 +16,7 @@ type defaultScreen struct {
 	chosen int  // row; -1 until one is chosen
 	asks   bool // its change is looked at
 	errand errand
+	told   *Outcome // what came of it; nil: nothing yet
 	text   pager
 }
 
@@ -31,14 +32,21 @@ func (s *defaultScreen) Keys() []key.Binding {
 	case s.tells(), s.asks && !s.ready(), len(s.view.groups()) == 0:
 		return []key.Binding{k.Back}
 	case s.asks:
-		k.Enter.SetHelp("Enter", "writes")
-		return []key.Binding{k.Enter, k.Back}
+		k.Yes.SetHelp("y", "writes")
+		return []key.Binding{k.Yes, k.Back}
 	}
 	k.Enter.SetHelp("Enter", "plan")
 	return []key.Binding{k.Enter, k.Back, k.pair("choose")}
 }
 
-func (s *defaultScreen) outcome() *Outcome { return s.errand.outcome(s.view.snap) }
+// outcome is what came of the change that was asked for here. It stays although another console puts it
+// away: who asked may not have read it yet, and the plan below it is out of date.
+func (s *defaultScreen) outcome() *Outcome {
+	if o := s.errand.outcome(s.view.snap); o != nil {
+		s.told = o
+	}
+	return s.told
+}
 
 // tells reports whether the screen shows how a change goes or went.
 func (s *defaultScreen) tells() bool { return s.view.snap.Action != nil || s.outcome() != nil }
@@ -123,17 +131,19 @@ func (s *defaultScreen) look(at int) move {
 	return move{taken: true, ask: &request{kind: planDefault, object: name}}
 }
 
-// answer takes a key while a change is looked at.
+// answer takes a key while a change is looked at. It is not Enter that agrees: that brought the plan,
+// and when it is held or stuck it must not write what nobody has read.
 func (s *defaultScreen) answer(k tea.KeyPressMsg) move {
 	v := s.view
 	switch {
 	case key.Matches(k, v.keys.Back):
 		s.asks = false
 		return move{taken: true}
-	case key.Matches(k, v.keys.Enter):
+	case key.Matches(k, v.keys.Yes):
 		if !s.ready() {
 			return move{taken: true}
 		}
+		s.text, s.told = pager{}, nil // what comes of it is read from its start
 		s.errand.send(v.snap)
 		return move{taken: true, ask: &request{kind: setDefault, draft: s.draft()}}
 	}
@@ -168,7 +178,7 @@ func (s *defaultScreen) plan(width, height int) []line {
 		return []line{top, plain("Looking at what has to be written ..."), nil, {{"Esc goes back.", title}}}
 	}
 	var lines []line
-	answer := "Enter writes it, Esc goes back."
+	answer := "y writes it, Esc goes back."
 	if d.Refused != "" {
 		lines = append(refusal(d.Refused, d.Hint, width), nil)
 		answer = "Esc goes back."

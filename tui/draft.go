@@ -2,7 +2,6 @@ package tui
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -45,12 +44,36 @@ func (h *hub) planDefault(console, entry string) {
 		h.outdate("there is no flash now")
 		return
 	}
-	h.spawn(func() func() {
+	h.lookAgain(func() func() {
 		planned := h.draft(r, entry)
 		return func() {
 			if h.state.Drafts[console] == d {
 				h.keep(console, planned)
 			}
+		}
+	})
+}
+
+// lookAgain reads what is saved anew, after work, which may be nil: somebody in a shell, or another
+// program, may have changed it, and the screens are to say what GRUB boots. Where the flash cannot be
+// read they stay as they are: what needs it then says why.
+func (h *hub) lookAgain(work func() func()) {
+	r, number, outcomes := h.state.Report, h.target, h.outcomes
+	if r == nil {
+		return
+	}
+	h.spawn(func() func() {
+		done := func() {}
+		if work != nil {
+			done = work()
+		}
+		after, err := status.Read(r.Target)
+		return func() {
+			// A change from here has its own second look, which is later than this one.
+			if err == nil && number == h.target && outcomes == h.outcomes && h.state.Action == nil && h.state.Report != nil {
+				h.reread(after, nil)
+			}
+			done()
 		}
 	})
 }
@@ -101,19 +124,22 @@ func (h *hub) setDefault(console string, d *Draft) {
 				h.reread(after, lost)
 			}
 		})
-		if err != nil || lost != nil {
-			return "", errors.Join(err, lost)
+		switch {
+		case err != nil: // what was lost then is said in place of the flash
+			return "", err
+		case lost != nil:
+			return "", fmt.Errorf("written, but the flash cannot be read any more: %w", lost)
 		}
 		return fmt.Sprintf("boot default: %s -> %s, read back", savedText(before), savedText(after)), nil
 	})
 }
 
-// reread takes what a second look at the same flash found. Nothing but GRUB's saved default was
-// written, and what the hashes said of the images still holds.
+// reread takes what a second look at the same flash found of the boot default. What the hashes said
+// of the images still holds: nothing here writes them.
 func (h *hub) reread(after *status.Report, err error) {
 	if err != nil {
 		h.state.Report = nil
-		h.read(nil, err)
+		h.read(nil, fmt.Errorf("%s cannot be read any more: %v", h.state.Target.Name, err)) // no hint: nobody can name another one here
 		return
 	}
 	r := *h.state.Report

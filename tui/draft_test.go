@@ -157,6 +157,25 @@ func TestDefaultFails(t *testing.T) {
 	}
 }
 
+// TestDiskGoes: a disk that is pulled while the default is written. One reason is one sentence, and no
+// screen gives advice that only a command line could take.
+func TestDiskGoes(t *testing.T) {
+	b, p := deskBench(t, 0, func(p *planner) { p.paper.fail, p.paper.let = errors.New("open /dev/vda2: gone"), make(chan struct{}) })
+	s := b.w.until(t, "the report", func(s *Snapshot) bool { return s.Report != nil })
+	fsys := s.Report.Target.FS.(fstest.MapFS)
+	b.requests <- request{kind: setDefault, console: "ttyS0", draft: b.looks(t, "ttyS0", "2")}
+	<-p.paper.begins
+	clear(fsys)
+	close(p.paper.let)
+	s = b.w.until(t, "the failure", func(s *Snapshot) bool { return s.Outcome != nil })
+	if o := s.Outcome; !o.Failed || o.Text != "open /dev/vda2: gone" || o.Hint != "" {
+		t.Errorf("came to %+v", o)
+	}
+	if problem := s.Target.Problem; s.Report != nil || !strings.HasPrefix(problem, "test cannot be read any more: ") || strings.Contains(problem, "--flash") {
+		t.Errorf("in place of the flash: %q", problem)
+	}
+}
+
 func TestStopsADefault(t *testing.T) {
 	b, p := deskBench(t, 0, func(p *planner) { p.paper.let = make(chan struct{}) })
 	b.requests <- request{kind: setDefault, console: "ttyS0", draft: b.looks(t, "ttyS0", "2")}
@@ -198,6 +217,34 @@ func TestDefaultStopsTheCountdown(t *testing.T) {
 	b.looks(t, "ttyS0", "2")
 	if s := b.w.until(t, "its end", func(s *Snapshot) bool { return s.Countdown == nil }); s.Autoboot {
 		t.Error("it will begin again")
+	}
+}
+
+// TestChangedElsewhere: what another program saved is on the screens after a shell, and when somebody
+// looks at a change; a flash that cannot be read takes nothing away.
+func TestChangedElsewhere(t *testing.T) {
+	fsys := wholeFlash()
+	b := newBenchOf(t, 0, func(h *hub) { h.plan = func(grubdefault.Request) (change, error) { return &paper{}, nil } })
+	b.targets <- targetOf(fsys)
+	s := b.w.until(t, "the report", func(s *Snapshot) bool { return s.Report != nil })
+	save := func(entry string) { fsys["boot/grub/default"] = &fstest.MapFile{Data: savedFile(entry)} }
+	is := func(slot string) func(*Snapshot) bool {
+		return func(s *Snapshot) bool { return s.Report != nil && s.Report.Default() == slot }
+	}
+	if !is("active")(s) {
+		t.Fatalf("the default is %q", s.Report.Default())
+	}
+	save("2")
+	b.requests <- request{kind: shellEnded, console: "ttyS0"}
+	b.w.until(t, "what the shell left", is("backup"))
+	save("4")
+	b.looks(t, "tty0", "0")
+	b.w.until(t, "what the plan started from", is("maintenance"))
+	clear(fsys)
+	b.looks(t, "tty0", "2")
+	b.requests <- request{kind: dismiss} // served after it
+	if s := b.w.until(t, "the report", func(s *Snapshot) bool { return true }); s.Report == nil {
+		t.Error("the images are gone from the screen")
 	}
 }
 

@@ -30,6 +30,7 @@ const (
 	planDefault                      // show what making object the boot default takes
 	setDefault                       // do what draft says
 	stopCountdown                    // no automatic boot
+	shellEnded                       // whoever was in it may have changed what boots next
 	stopAction                       // give up what is being done, while that is possible
 	leaveConsole
 	dismiss // the outcome was read
@@ -229,6 +230,8 @@ func (h *hub) serve(r request) {
 		if a := h.state.Action; a != nil && a.Console == "" { // the countdown ended while the key was on its way
 			h.stopAction()
 		}
+	case shellEnded:
+		h.lookAgain(nil)
 	case stopAction:
 		h.stopAction()
 	case leaveConsole:

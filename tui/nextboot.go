@@ -86,7 +86,7 @@ func unknownBoot(r *status.Report) string {
 		return "not known"
 	}
 	if reason := told(r); reason != "" {
-		return "no boot default found: " + reason
+		return "not known: " + reason
 	}
 	return "no boot default found"
 }

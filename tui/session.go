@@ -53,6 +53,7 @@ func (s *session) run(ctx context.Context) {
 		case why == toShell:
 			s.request(request{kind: stopCountdown}) // somebody works here
 			s.shell(ctx)
+			s.request(request{kind: shellEnded})
 			continue
 		case why == ended:
 			return

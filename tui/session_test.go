@@ -381,7 +381,7 @@ func TestNoise(t *testing.T) {
 			}
 		}
 	}()
-	c.shows(t, "IMAGE")
+	c.shows(t, "b boot") // the images, or what a further Enter shows of one
 }
 
 // noise is random bytes without Space followed by what reads as Enter.

@@ -67,7 +67,11 @@ func (t *table) View(columns []column, rows []row, chosen, width, height int) []
 		}
 	}
 	if t.page < len(rows) {
-		head = append(head, span{text: fmt.Sprintf("(%d of %d)", chosen+1, len(rows))})
+		count := fmt.Sprintf("(%d of %d)", chosen+1, len(rows))
+		if total(widths)+len(marker+gap+count) > width { // that there is more is worth more than the last name
+			head = head[:len(head)-2]
+		}
+		head = append(head, span{text: count})
 	}
 	lines := []line{head}
 	for i := t.at; i < min(t.at+t.page, len(rows)); i++ {

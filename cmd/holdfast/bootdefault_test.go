@@ -133,8 +133,8 @@ func TestDefaultFromStage(t *testing.T) {
 			must(t, line.Press("down"))
 			must(t, line.WaitScreen(ctx, showsAll("> backup")))
 			must(t, line.Press("enter"))
-			must(t, line.WaitScreen(ctx, showsAll("(maintenance) -> 2", "one sector", "Enter writes")))
-			must(t, line.Press("enter"))
+			must(t, line.WaitScreen(ctx, showsAll("(maintenance) -> 2", "one sector", "y writes")))
+			must(t, line.Press("y"))
 			must(t, line.WaitScreen(ctx, showsAll("read back", "next boot  backup")))
 			must(t, m.WaitVGA(ctx, "next boot  backup"))
 

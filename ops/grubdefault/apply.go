@@ -192,7 +192,7 @@ func (p Plan) summary() string {
 	if v.Partition != 0 && p.spot.path != "" {
 		where += fmt.Sprintf(" partition %d", v.Partition)
 	}
-	return fmt.Sprintf("%s sector %d: %s -> %s", where, p.spot.blocks.Sector, cmp.Or(p.From, "none"), p.To)
+	return fmt.Sprintf("%s sector %d: %s -> %s", where, p.spot.blocks.Sector, cmp.Or(shown(p.From), "none"), shown(p.To))
 }
 
 // historyDir is the root of the flash where its log can be written, "" where it cannot.

@@ -154,7 +154,7 @@ func (r Request) empty(e grub.Entry) string {
 	}
 	t := r.Report.Target
 	if e.Kernel != "" && absent(t.GRUB.FS, e.Kernel) && absent(t.FS, e.Kernel) {
-		return "names a kernel that is not there, " + e.Kernel
+		return "names a kernel that is not there, " + shown(e.Kernel)
 	}
 	return ""
 }
@@ -177,7 +177,7 @@ func list(m grub.Menu) string {
 
 // describe is an entry as people know it: what is saved, the title, the slot.
 func describe(name string, e grub.Entry) string {
-	text := name
+	text := shown(name)
 	if e.Title != "" && e.Title != name {
 		text += " " + strconv.Quote(e.Title)
 	}

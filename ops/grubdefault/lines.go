@@ -2,6 +2,7 @@ package grubdefault
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 
 	"holdfast/flash/grub"
@@ -49,9 +50,18 @@ func (p Plan) name(saved string) string {
 	}
 	e, ok := p.loader.menu.Find(saved)
 	if !ok {
-		return saved
+		return shown(saved)
 	}
 	return describe(saved, e)
+}
+
+// shown is a name as it can be printed and logged: one that could drive a terminal, or begin a line of
+// its own, is quoted.
+func shown(name string) string {
+	if quoted := strconv.Quote(name); quoted != `"`+name+`"` {
+		return quoted
+	}
+	return name
 }
 
 // chain is what boots from the next start on, by slots where entries have one.

@@ -48,6 +48,9 @@ func open(g status.Place) (*volume.Volume, error) {
 	}
 	if v.Disk != old.Disk || v.Start != old.Start || v.Device != old.Device || v.UUID != old.UUID {
 		v.Close()
+		if v.Disk == "" { // a disk was pulled, and what it had is mounted still
+			return nil, fail(ops.Refused, old.Name, fmt.Errorf("%s is gone", old.Disk), "connect it and start again")
+		}
 		return nil, fail(ops.Refused, old.Name, errors.New("it is another volume now"), "look again")
 	}
 	return v, nil

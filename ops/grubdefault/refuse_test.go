@@ -15,6 +15,7 @@ import (
 
 	"holdfast/flash/grub"
 	"holdfast/flash/store"
+	"holdfast/flash/volume"
 	"holdfast/ops"
 	"holdfast/ops/status"
 )
@@ -333,5 +334,14 @@ func TestStage2(t *testing.T) {
 				t.Errorf("decodes as %v, %v", saved, err)
 			}
 		})
+	}
+}
+
+// TestDiskIsGone: what is mounted from a disk that was pulled says so, and not that it is another one.
+func TestDiskIsGone(t *testing.T) {
+	const noDisk = "/sys" // mounted everywhere, of no disk
+	_, err := open(status.Place{FS: os.DirFS(noDisk), Volume: &volume.Volume{Name: noDisk, Disk: "/dev/vda", Dir: noDisk}})
+	if err == nil || err.Error() != "default: /sys: /dev/vda is gone" && err.Error() != "/sys: /dev/vda is gone" {
+		t.Errorf("open: %v", err)
 	}
 }

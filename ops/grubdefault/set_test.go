@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"unicode"
 )
 
 // TestSet sets the default offline in every file system and form. The other programs say that it is
@@ -194,5 +195,29 @@ func TestRetries(t *testing.T) {
 		if got := f.cat("", "boot/grub/default"); err != nil || p.To != tt.want || !strings.HasPrefix(got, tt.want+"\n") {
 			t.Errorf("saved %d, %d%s: %q, %v, file %.5q, want %s", tt.saved, tt.retries, tt.raw, p.To, err, got, tt.want)
 		}
+	}
+}
+
+// TestHostileNames: what is saved, and what a menu calls its entries, goes to terminals and to the log
+// of the flash: it must not drive the one, nor begin a line of its own in the other.
+func TestHostileNames(t *testing.T) {
+	env := grubenv("saved_entry=\x1b[31mX\a\\\n2026-01-01 default: done")
+	f := newFixture(t, "-t ext4", grub2Tree(env)).disk()
+	p, log, err := apply(t, Request{Report: f.report(), Slot: "backup"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(p.From, "\x1b") {
+		t.Fatalf("saved is %q", p.From)
+	}
+	for _, text := range append(log, p.String()) {
+		for line := range strings.SplitSeq(text, "\n") {
+			if strings.ContainsFunc(line, unicode.IsControl) || strings.HasPrefix(line, "2026") {
+				t.Errorf("said %q", text)
+			}
+		}
+	}
+	if len(log) != 1 {
+		t.Errorf("reported %q", log)
 	}
 }

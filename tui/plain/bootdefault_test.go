@@ -37,8 +37,10 @@ type paper struct {
 	written *[]string
 }
 
-func (p paper) Lines() []ops.Line { return []ops.Line{{Label: "default", Text: "0 -> " + p.entry}} }
-func (p paper) Nothing() bool     { return p.entry == "0" }
+func (p paper) Lines() []ops.Line {
+	return []ops.Line{{Label: "default", Text: "0 -> " + p.entry}, {Label: "note", Text: "\x1b[31mred\x07"}}
+}
+func (p paper) Nothing() bool { return p.entry == "0" }
 func (p paper) Apply(context.Context, ops.Reporter) error {
 	if p.entry == "3" {
 		return &ops.Error{Kind: ops.NotWritable, Err: errors.New("the disk is read-only"), Hint: "try another"}
@@ -59,7 +61,7 @@ func TestChangeDefault(t *testing.T) {
 			"  3  -            \"Other system\"\n",
 			"  4  maintenance  \"Maintenance console\"\n",
 			"Number of what boots by itself, or Enter to go back: "}, nil},
-		{"yes", "4\n4\nyes\n", []string{"default  0 -> 4\n", "Type yes to change it", "The boot default is changed."}, []string{"4"}},
+		{"yes", "4\n4\nyes\n", []string{"default  0 -> 4\n", "note     ?[31mred?\n", "Type yes to change it", "The boot default is changed."}, []string{"4"}},
 		{"no", "4\n4\ny\n", []string{"default  0 -> 4\n", "Nothing was done."}, nil},
 		{"end", "4\n4\nyes", nil, nil},
 		{"same", "4\n1\nyes\n", []string{"There is nothing to change.", "There is no such number."}, nil},

@@ -10,6 +10,8 @@ import (
 	"io"
 	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"holdfast/flash"
 	"holdfast/kexec"
@@ -80,7 +82,16 @@ type item struct {
 	sure  bool   // leaves only after a yes
 }
 
-func (m *session) printf(format string, args ...any) { fmt.Fprintf(m.Out, format, args...) }
+// printf prints text, of which nothing drives a terminal: names on the flash and in GRUB's files are
+// whatever somebody, or a broken disk, made of them.
+func (m *session) printf(format string, args ...any) {
+	fmt.Fprint(m.Out, strings.Map(func(r rune) rune {
+		if r == '\n' || unicode.IsPrint(r) && r != utf8.RuneError {
+			return r
+		}
+		return '?'
+	}, fmt.Sprintf(format, args...)))
+}
 
 // ask prints a question and reads the answer; false when there will be none.
 func (m *session) ask(question string) (string, bool) {
