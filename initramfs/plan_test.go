@@ -32,6 +32,7 @@ func complete(t testing.TB) Request {
 	}
 	return Request{
 		Init:          busybox(t),
+		Command:       "holdfast",
 		KernelModules: kernelRoot(t),
 		Modules:       []string{"virtio_blk", "ata_piix", "vfat", "ext4"},
 		Busybox:       busybox(t),
@@ -54,7 +55,7 @@ func find(p *Plan, path string) (Entry, bool) {
 func TestPlan(t *testing.T) {
 	p := plan(t, complete(t))
 	for _, want := range []string{
-		"init -rwxr-xr-x init", "dev/console Dcrw------- layout", "dev/null Dcrw-rw-rw- layout", "dev/tty0 Dcrw------- layout",
+		"init -rwxr-xr-x init", "bin/holdfast Lrwxrwxrwx init", "dev/console Dcrw------- layout", "dev/null Dcrw-rw-rw- layout", "dev/tty0 Dcrw------- layout",
 		"dev/ttyS0 Dcrw------- layout", "tmp dtrwxrwxrwx layout", "flash drwxr-xr-x layout", "bin/busybox -rwxr-xr-x busybox",
 		"bin/sh Lrwxrwxrwx busybox", "bin/ls -rwxr-xr-x added", "lib64/ld-linux-x86-64.so.2 -rwxr-xr-x library",
 		"etc/holdfast/keys/a.pub -rw-r--r-- added", "etc/holdfast/keys/link Lrwxrwxrwx added", "etc/holdfast/keys/empty drwx------ added",

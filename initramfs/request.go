@@ -17,6 +17,8 @@ type Request struct {
 	// only what is asked for and the directories above that.
 	Init string
 
+	Command string // name in /bin by which a rescue shell finds /init as a command; "" for none
+
 	KernelModules string // .../lib/modules/VERSION, or a directory with one lib/modules/VERSION below it
 
 	// Modules are names of kernel modules, in the order in which to load them. What they depend on comes
@@ -59,6 +61,11 @@ func (r Request) addInit(b *builder) error {
 	}
 	for _, e := range layout {
 		if err := b.put(e); err != nil {
+			return err
+		}
+	}
+	if r.Command != "" {
+		if err := b.put(linkEntry(path.Join("bin", r.Command), "../init", FromInit)); err != nil {
 			return err
 		}
 	}

@@ -53,6 +53,7 @@ func (a *app) initramfsCreateCommand() *cobra.Command {
 			}
 			r.Modules = strings.FieldsFunc(modules, func(c rune) bool { return c == ',' })
 			if r.Init = program; program == "" {
+				r.Command = "holdfast"
 				if r.Init, err = os.Executable(); err != nil {
 					return err
 				}
