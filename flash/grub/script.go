@@ -110,9 +110,9 @@ func (p *parser) statements(closing ...string) ([]statement, error) {
 			return nil, err
 		}
 		list = append(list, s)
-		switch {
-		case p.token.kind == separator:
-		case p.token.kind == end || p.token.kind == closeBrace:
+		switch p.token.kind {
+		case separator:
+		case end, closeBrace:
 			return list, nil
 		default:
 			return nil, fmt.Errorf("%q does not belong here", p.token.text())
