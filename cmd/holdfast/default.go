@@ -4,13 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/spf13/cobra"
 
 	"holdfast/ops"
 	"holdfast/ops/grubdefault"
-	"holdfast/ops/status"
 )
 
 func (a *app) defaultCommand() *cobra.Command {
@@ -44,7 +42,7 @@ func (a *app) showDefault() error {
 		return err
 	}
 	if r.Boot == nil {
-		return noDefault(r)
+		return &ops.Error{Kind: ops.Invalid, Err: errors.New(r.NoBoot), Hint: "say where GRUB's files are: --grub"}
 	}
 	if a.json {
 		return a.printJSON(r.BootDocument())
@@ -53,17 +51,6 @@ func (a *app) showDefault() error {
 		fmt.Fprintln(a.out, l)
 	}
 	return nil
-}
-
-// noDefault says why there is no boot default to show.
-func noDefault(r *status.Report) error {
-	why := "GRUB's files were not found"
-	for _, p := range r.Problems {
-		if text, ok := strings.CutPrefix(p, "boot default: "); ok {
-			why = text
-		}
-	}
-	return &ops.Error{Kind: ops.Invalid, Err: errors.New(why), Hint: "say where GRUB's files are: --grub"}
 }
 
 func (a *app) defaultSetCommand() *cobra.Command {
