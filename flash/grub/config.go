@@ -47,10 +47,11 @@ const (
 	markOnce  = mark + "once" + mark
 )
 
-// maxSteps and maxCalls bound how long a script runs.
+// maxSteps and maxCalls bound how long a script runs, and maxEntries how many entries it makes.
 const (
-	maxSteps = 1 << 20
-	maxCalls = 30
+	maxSteps   = 1 << 20
+	maxCalls   = 30
+	maxEntries = 10_000
 )
 
 var errTooLong = errors.New("runs for too long")
@@ -234,15 +235,17 @@ func (c *config) expand(words []word) []value {
 	for _, w := range words {
 		v := value{known: true}
 		bare := true
+		var all strings.Builder
 		for _, p := range w {
 			text, known := p.text, true
 			if p.variable {
 				text, known = c.variable(p.text, &room)
 			}
-			v.text += text
+			all.WriteString(text)
 			v.known = v.known && known
 			bare = bare && p.variable && !p.quoted
 		}
+		v.text = all.String()
 		switch {
 		case v.known && bare: // is split, and no word when it is empty
 			for _, text := range strings.Fields(v.text) {
@@ -255,6 +258,9 @@ func (c *config) expand(words []word) []value {
 	return values
 }
 
+// expandStep is how many bytes of a variable take as long as a step, roughly.
+const expandStep = 64
+
 // variable is the text of a variable, as it is written when that is not known.
 func (c *config) variable(name string, room *int) (text string, known bool) {
 	v := c.variables[name]
@@ -262,6 +268,7 @@ func (c *config) variable(name string, room *int) (text string, known bool) {
 		return "$" + name, false
 	}
 	*room -= len(v.text)
+	c.steps += 1 + len(v.text)/expandStep
 	return v.text, true
 }
 

@@ -13,6 +13,9 @@ func (c *config) add(s statement, args []value) error {
 		c.doubt(s.line)
 		return nil
 	}
+	if len(c.menu.Entries) == maxEntries {
+		return errTooLong
+	}
 	e := Entry{parents: c.level.parents, Submenu: args[0].text == "submenu"}
 	c.name(&e, args[1:], s.line)
 	if c.unsure > 0 {
