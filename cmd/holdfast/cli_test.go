@@ -80,7 +80,7 @@ func TestExitCodes(t *testing.T) {
 		{"no such partition", "boot active --flash " + text + ":2", ops.Invalid, "text:2: no partition table"},
 		{"partition is absent", "status --flash " + disk + ":3", ops.NoFlash, "disk.img:3: no such partition; there is " + disk + ":1, " + disk + ":2\n"},
 		{"GRUB's files are absent", "default set active --yes --flash " + bare, ops.Invalid, "\nhint: name the directory that holds boot/grub"},
-		{"GRUB's own folder", "confirm --slot active --flash " + bare + " --grub " + flash + "/boot/grub", ops.Refused, "default in boot/grub or grub: file does not exist"},
+		{"GRUB's own folder", "confirm --slot active --flash " + bare + " --grub " + flash + "/boot/grub", ops.Invalid, "default in boot/grub or grub: file does not exist"},
 		{"GRUB's own folder, what to do", "default set active --flash " + bare + " --grub " + flash + "/boot/grub", ops.Invalid, "\nhint: name the directory that holds boot/grub"},
 		{"GRUB is absent", "boot active --flash " + flash + " --grub " + dir + "/absent", ops.NoFlash, "by --grub"},
 		{"directory is no flash", "boot active --flash " + dir, ops.NoFlash, "holdfast: boot: " + dir + ": no flash here"},

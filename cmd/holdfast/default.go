@@ -44,7 +44,7 @@ func (a *app) showDefault() error {
 		return err
 	}
 	if r.Boot == nil {
-		return noDefault(r)
+		return &ops.Error{Kind: ops.Invalid, Err: errors.New(r.NoBoot), Hint: whereGRUB}
 	}
 	if a.json {
 		return a.printJSON(r.BootDocument())
@@ -61,17 +61,6 @@ func (a *app) showDefault() error {
 		}
 	}
 	return nil
-}
-
-// noDefault says why there is no boot default to show.
-func noDefault(r *status.Report) error {
-	why := "GRUB's files were not found"
-	for _, p := range r.Problems {
-		if text, ok := strings.CutPrefix(p, "boot default: "); ok {
-			why = text
-		}
-	}
-	return &ops.Error{Kind: ops.Invalid, Err: errors.New(why), Hint: whereGRUB}
 }
 
 const whereGRUB = "name the directory that holds boot/grub (or grub), or its device, by --grub"

@@ -14,6 +14,8 @@ import (
 	"testing"
 
 	"github.com/diskfs/go-diskfs/partition/gpt"
+
+	"holdfast/flash/flashtest"
 )
 
 const diskSize = 64 << 20
@@ -378,7 +380,9 @@ func FuzzReadTable(f *testing.F) {
 			size = int64(len(b))
 		}
 		for _, told := range []int64{0, sector} {
-			table, err := ReadTable(sparse{b, size}, size, told)
+			var table Table
+			var err error
+			flashtest.Bounded(t, 4<<20, func() { table, err = ReadTable(sparse{b, size}, size, told) })
 			if len(table.Partitions) > 2048 {
 				t.Errorf("%d partitions", len(table.Partitions))
 			}

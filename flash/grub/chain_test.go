@@ -27,7 +27,7 @@ func ours(t *testing.T, saves, head string) (legacyMenu, grub2Menu Menu) {
 	if !strings.Contains(saves, "fallback") {
 		valid(t, config.String())
 	}
-	grub2Menu, err := ReadMenu(fstest.MapFS{"grub/grub.cfg": {Data: []byte(config.String())}})
+	grub2Menu, err := menuIn(fstest.MapFS{"grub/grub.cfg": {Data: []byte(config.String())}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -125,7 +125,7 @@ func TestOnceInSubmenu(t *testing.T) {
 func TestStays(t *testing.T) {
 	const config = "set fallback=1\nmenuentry a {\nlinux /system/active/k\necho done\n}\nmenuentry b {\nlinux /system/backup/k\n}\n"
 	valid(t, config)
-	m, err := ReadMenu(fstest.MapFS{"grub/grub.cfg": {Data: []byte(config)}})
+	m, err := menuIn(fstest.MapFS{"grub/grub.cfg": {Data: []byte(config)}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,19 +4,21 @@ import (
 	"path"
 	"slices"
 	"strings"
+
+	"holdfast/flash/grub/script"
 )
 
 // command runs one command: what decides about the menu is done, what GRUB has else for its menus is
 // passed over, and the rest is not understood.
-func (c *config) command(s statement) error {
-	args := c.expand(s.words)
+func (c *config) command(s script.Statement) error {
+	args := c.expand(s.Words)
 	if len(args) == 0 {
 		return nil
 	}
 	name := args[0].text
 	c.last = name
-	if variable, _, ok := strings.Cut(s.words[0].written(), "="); ok && nameLength(variable) == len(variable) && variable != "" {
-		c.set(args[0], s.line)
+	if variable, _, ok := strings.Cut(s.Words[0].Written(), "="); ok && script.IsName(variable) {
+		c.set(args[0], s.Line)
 		return nil
 	}
 	if body, ok := c.functions[name]; ok && args[0].known {
@@ -27,29 +29,29 @@ func (c *config) command(s statement) error {
 		return c.add(s, args)
 	case "set":
 		if len(args) == 2 {
-			c.set(args[1], s.line)
+			c.set(args[1], s.Line)
 		}
 	case "unset":
 		for _, arg := range args[1:] {
-			c.set(value{arg.text + "=", arg.known}, s.line)
+			c.set(value{arg.text + "=", arg.known}, s.Line)
 		}
 	case "export":
 		for _, arg := range args[1:] {
 			c.exported[arg.text] = true
 		}
 	case "load_env":
-		c.loadEnv(args[1:], s.line)
+		c.loadEnv(args[1:], s.Line)
 	case "save_env":
-		c.saveEnv(args[1:], s.line)
+		c.saveEnv(args[1:], s.Line)
 	case "linux", "linux16", "linuxefi":
-		c.kernel(args[1:], s.line)
+		c.kernel(args[1:], s.Line)
 	default:
-		c.other(name, args, s.line)
+		c.other(name, args, s.Line)
 	}
 	return nil
 }
 
-func (c *config) call(body []statement) error {
+func (c *config) call(body []script.Statement) error {
 	if c.depth++; c.depth > maxCalls {
 		return errTooLong
 	}

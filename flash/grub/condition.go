@@ -3,6 +3,8 @@ package grub
 import (
 	"io/fs"
 	"strings"
+
+	"holdfast/flash/grub/script"
 )
 
 // truth of a condition.
@@ -24,15 +26,15 @@ func truthOf(b bool) truth {
 func (t truth) not() truth { return [...]truth{open, no, yes}[t] }
 
 // holds runs the commands of a condition and tells whether the last succeeds.
-func (c *config) holds(condition []statement) (truth, error) {
+func (c *config) holds(condition []script.Statement) (truth, error) {
 	if err := c.run(condition); err != nil || len(condition) == 0 {
 		return open, err
 	}
 	last := condition[len(condition)-1]
-	if last.kind != command {
+	if last.Kind != script.Command {
 		return open, nil
 	}
-	args := c.expand(last.words)
+	args := c.expand(last.Words)
 	if len(args) == 0 {
 		return open, nil
 	}

@@ -6,6 +6,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"holdfast/flash/grub/script"
 )
 
 // config runs a grub.cfg as GRUB 2 would, as far as it can be known without the machine: variables
@@ -17,7 +19,7 @@ type config struct {
 	menu      Menu
 	variables map[string]value
 	exported  map[string]bool
-	functions map[string][]statement
+	functions map[string][]script.Statement
 	level     level
 	entry     *Entry // the one whose commands run; nil outside
 	last      string // the command that ran last
@@ -47,10 +49,11 @@ const (
 	markOnce  = mark + "once" + mark
 )
 
-// maxSteps and maxCalls bound how long a script runs.
+// maxSteps and maxCalls bound how long a script runs, and maxEntries how many entries it makes.
 const (
-	maxSteps = 1 << 20
-	maxCalls = 30
+	maxSteps   = 1 << 20
+	maxCalls   = 30
+	maxEntries = 10_000
 )
 
 var errTooLong = errors.New("runs for too long")
@@ -59,7 +62,7 @@ var errTooLong = errors.New("runs for too long")
 // next boot alone besides, and with none. What becomes of the variable default tells whether the menu
 // heeds them.
 func parseConfig(text string, beside fs.FS) (Menu, error) {
-	script, err := parseScript(text)
+	statements, err := script.Parse(text)
 	if err != nil {
 		return Menu{}, err
 	}
@@ -68,12 +71,12 @@ func parseConfig(text string, beside fs.FS) (Menu, error) {
 			env: Env{Lines: vars}, beside: beside, menu: Menu{loader: grub2},
 			variables: map[string]value{"menuentry_id_option": {"--id", true}, "feature_menuentry_id": {"y", true}},
 			exported:  map[string]bool{"menuentry_id_option": true, "feature_menuentry_id": true},
-			functions: map[string][]statement{},
+			functions: map[string][]script.Statement{},
 		}
 		for _, name := range []string{"default", "fallback", "saved_entry", "next_entry", "prev_saved_entry", "boot_once", "chosen"} {
 			c.variables[name] = value{"", true}
 		}
-		return c, c.run(script)
+		return c, c.run(statements)
 	}
 	saved, err := run(EnvLine{"saved_entry", markSaved})
 	if err != nil {
@@ -129,19 +132,19 @@ func numbers(list string) []string {
 	return words
 }
 
-func (c *config) run(list []statement) error {
+func (c *config) run(list []script.Statement) error {
 	for _, s := range list {
 		if c.steps++; c.steps > maxSteps {
 			return errTooLong
 		}
 		var err error
-		switch s.kind {
-		case conditional:
-			err = c.conditional(s.branches)
-		case loop:
-			err = c.either(s.block, nil)
-		case function:
-			c.functions[s.words[0].written()] = s.block
+		switch s.Kind {
+		case script.Conditional:
+			err = c.conditional(s.Branches)
+		case script.Loop:
+			err = c.either(s.Block, nil)
+		case script.Function:
+			c.functions[s.Words[0].Written()] = s.Block
 		default:
 			err = c.command(s)
 		}
@@ -153,29 +156,29 @@ func (c *config) run(list []statement) error {
 }
 
 // conditional runs the branch that is taken, or those that may be.
-func (c *config) conditional(branches []branch) error {
+func (c *config) conditional(branches []script.Branch) error {
 	if len(branches) == 0 {
 		c.last = ""
 		return nil
 	}
 	first, rest := branches[0], branches[1:]
-	if first.condition == nil { // else
-		return c.run(first.body)
+	if first.Condition == nil { // else
+		return c.run(first.Body)
 	}
-	truth, err := c.holds(first.condition)
+	truth, err := c.holds(first.Condition)
 	switch {
 	case err != nil:
 		return err
 	case truth == yes:
-		return c.run(first.body)
+		return c.run(first.Body)
 	case truth == no:
 		return c.conditional(rest)
 	}
-	return c.either(first.body, rest)
+	return c.either(first.Body, rest)
 }
 
 // either runs the one and the other, of which GRUB will run one, and keeps what they agree on.
-func (c *config) either(body []statement, others []branch) error {
+func (c *config) either(body []script.Statement, others []script.Branch) error {
 	c.unsure++
 	defer func() { c.unsure-- }()
 	c.steps += 2 * len(c.variables)
@@ -228,21 +231,23 @@ const maxExpanded = 64 << 10
 
 // expand gives the words of a command as it gets them; those with unknown variables have them as
 // they are written.
-func (c *config) expand(words []word) []value {
+func (c *config) expand(words []script.Word) []value {
 	var values []value
 	room := maxExpanded
 	for _, w := range words {
 		v := value{known: true}
 		bare := true
+		var all strings.Builder
 		for _, p := range w {
-			text, known := p.text, true
-			if p.variable {
-				text, known = c.variable(p.text, &room)
+			text, known := p.Text, true
+			if p.Variable {
+				text, known = c.variable(p.Text, &room)
 			}
-			v.text += text
+			all.WriteString(text)
 			v.known = v.known && known
-			bare = bare && p.variable && !p.quoted
+			bare = bare && p.Variable && !p.Quoted
 		}
+		v.text = all.String()
 		switch {
 		case v.known && bare: // is split, and no word when it is empty
 			for _, text := range strings.Fields(v.text) {
@@ -255,6 +260,9 @@ func (c *config) expand(words []word) []value {
 	return values
 }
 
+// expandStep is how many bytes of a variable take as long as a step, roughly.
+const expandStep = 64
+
 // variable is the text of a variable, as it is written when that is not known.
 func (c *config) variable(name string, room *int) (text string, known bool) {
 	v := c.variables[name]
@@ -262,6 +270,7 @@ func (c *config) variable(name string, room *int) (text string, known bool) {
 		return "$" + name, false
 	}
 	*room -= len(v.text)
+	c.steps += 1 + len(v.text)/expandStep
 	return v.text, true
 }
 

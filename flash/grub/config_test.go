@@ -1,17 +1,20 @@
 package grub
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
 	"time"
+
+	"holdfast/flash/flashtest"
 )
 
 func configMenu(t *testing.T, config string) Menu {
 	t.Helper()
 	valid(t, config)
-	m, err := ReadMenu(fstest.MapFS{"grub/grub.cfg": {Data: []byte(config)}, "grub/grubenv": {Data: []byte("x")}})
+	m, err := menuIn(fstest.MapFS{"grub/grub.cfg": {Data: []byte(config)}, "grub/grubenv": {Data: []byte("x")}})
 	if err != nil {
 		t.Fatalf("%v\n%s", err, config)
 	}
@@ -184,11 +187,26 @@ func TestTooLong(t *testing.T) {
 		"quotes":    "echo " + strings.Repeat(`\a`, 400000),
 		"dollars":   "echo " + strings.Repeat("${", 4000),
 		"lines":     strings.Repeat("a;", 100000),
+		"copies":    "a=" + strings.Repeat("x", 8000) + "\na=\"$a$a$a$a$a$a$a$a\"\n" + often("b=\"$a\"; menuentry \"$b\" { linux $b; }"),
+		"parts":     "a=0123456789abcdef\n" + often("b=\""+strings.Repeat("$a", 2700)+"\""),
+		"entries":   often("menuentry a { linux b; }"),
 	} {
 		begun := time.Now()
-		_, err := ReadMenu(fstest.MapFS{"grub/grub.cfg": {Data: []byte(script)}})
+		var err error
+		flashtest.Bounded(t, 512<<20, func() {
+			_, err = menuIn(fstest.MapFS{"grub/grub.cfg": {Data: []byte(script)}})
+		})
 		if took := time.Since(begun); took > 10*time.Second {
-			t.Errorf("%s: ReadMenu took %v: %v", name, took, err)
+			t.Errorf("%s: Menu took %v: %v", name, took, err)
 		}
 	}
+}
+
+// often is a script that does something a million times.
+func often(does string) string {
+	script := "function g0 {\n" + does + "\n}\n"
+	for i := range 6 {
+		script += fmt.Sprintf("function g%d { %s}\n", i+1, strings.Repeat(fmt.Sprintf("g%d;", i), 10))
+	}
+	return script + "g6\n"
 }

@@ -5,18 +5,23 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"holdfast/flash/grub/script"
 )
 
 // add makes an entry or a submenu of the command and its block.
-func (c *config) add(s statement, args []value) error {
-	if s.block == nil || c.entry != nil {
-		c.doubt(s.line)
+func (c *config) add(s script.Statement, args []value) error {
+	if s.Block == nil || c.entry != nil {
+		c.doubt(s.Line)
 		return nil
 	}
+	if len(c.menu.Entries) == maxEntries {
+		return errTooLong
+	}
 	e := Entry{parents: c.level.parents, Submenu: args[0].text == "submenu"}
-	c.name(&e, args[1:], s.line)
+	c.name(&e, args[1:], s.Line)
 	if c.unsure > 0 {
-		c.doubt(s.line)
+		c.doubt(s.Line)
 	}
 	if !c.level.unsure {
 		e.Key = c.level.under + strconv.Itoa(c.level.count)
@@ -25,7 +30,7 @@ func (c *config) add(s statement, args []value) error {
 	c.menu.Entries = append(c.menu.Entries, e)
 	at := len(c.menu.Entries) - 1
 	if e.Submenu {
-		return c.submenu(e, s.block)
+		return c.submenu(e, s.Block)
 	}
 	return c.body(&c.menu.Entries[at], s)
 }
@@ -58,7 +63,7 @@ func (c *config) name(e *Entry, args []value, line string) {
 }
 
 // submenu reads the menu in the entry. Only exported variables are seen there.
-func (c *config) submenu(e Entry, block []statement) error {
+func (c *config) submenu(e Entry, block []script.Statement) error {
 	if len(c.level.parents) >= maxCalls {
 		return errTooLong
 	}
@@ -77,13 +82,13 @@ func (c *config) submenu(e Entry, block []statement) error {
 }
 
 // body runs an entry's commands.
-func (c *config) body(e *Entry, s statement) error {
+func (c *config) body(e *Entry, s script.Statement) error {
 	unsure, outside := c.unsure, c.variables
 	c.steps += len(outside)
 	c.unsure, c.entry, c.variables = 0, e, maps.Clone(outside)
 	c.variables["chosen"] = value{e.name(), true}
 	defer func() { c.unsure, c.entry, c.variables = unsure, nil, outside }()
-	err := c.run(s.block)
+	err := c.run(s.Block)
 	e.ways.stays = !loads(c.last)
 	return err
 }

@@ -75,9 +75,9 @@ func TestDebianMenu(t *testing.T) {
 	valid(t, config)
 	env, _ := Env{}.Encode()
 	files := fstest.MapFS{"boot/grub/grub.cfg": {Data: []byte(config)}, "boot/grub/grubenv": {Data: env}}
-	m, err := ReadMenu(files)
+	m, err := menuIn(files)
 	if err != nil || !m.Saved || !m.once || m.doubt || m.Default != "0" || len(m.Unknown) > 0 {
-		t.Fatalf("ReadMenu = %+v, %v, want one that is understood", m, err)
+		t.Fatalf("Menu = %+v, %v, want one that is understood", m, err)
 	}
 	if got := keys(m.Entries); got != "0 1 1>0 1>1 1>2 1>3" {
 		t.Fatalf("keys = %s\n%s", got, config)
@@ -117,22 +117,22 @@ func TestDebianMenu(t *testing.T) {
 	}
 
 	delete(files, "boot/grub/grubenv")
-	if m, err := ReadMenu(files); err != nil || m.Saved || m.Default != "0" {
-		t.Errorf("without a grubenv: ReadMenu = %+v, %v, want nothing saved", m, err)
+	if m, err := menuIn(files); err != nil || m.Saved || m.Default != "0" {
+		t.Errorf("without a grubenv: Menu = %+v, %v, want nothing saved", m, err)
 	}
 	files["boot/grub/custom.cfg"] = &fstest.MapFile{Data: []byte("set default=1\n")}
-	m, err = ReadMenu(files)
+	m, err = menuIn(files)
 	if _, ok := m.Boots(Env{}); err != nil || ok || len(m.Unknown) != 1 || !strings.Contains(m.Unknown[0], "custom.cfg") {
-		t.Errorf("with a custom.cfg: ReadMenu = %+v, %v, want it unknown what boots", m, err)
+		t.Errorf("with a custom.cfg: Menu = %+v, %v, want it unknown what boots", m, err)
 	}
 }
 
 func TestDebianFixedDefault(t *testing.T) {
 	config := mkconfig(t, "GRUB_DEFAULT=1>2")
 	valid(t, config)
-	m, err := ReadMenu(fstest.MapFS{"grub/grub.cfg": {Data: []byte(config)}})
+	m, err := menuIn(fstest.MapFS{"grub/grub.cfg": {Data: []byte(config)}})
 	if err != nil || m.Saved || m.Default != "1>2" {
-		t.Fatalf("ReadMenu = %+v, %v, want default 1>2", m, err)
+		t.Fatalf("Menu = %+v, %v, want default 1>2", m, err)
 	}
 	s := Env{Lines: []EnvLine{{"saved_entry", "0"}}}
 	if e, ok := m.Boots(s); !ok || e.Key != "1>2" {

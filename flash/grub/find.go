@@ -85,17 +85,6 @@ func (p Place) Menu(fsys fs.FS) (Menu, error) {
 	return readMenuOf(fsys, p.Form.loader())
 }
 
-// Read finds and reads the saved default below fsys alone. The error wraps fs.ErrNotExist when there
-// is none.
-func Read(fsys fs.FS) (Place, Saved, error) {
-	place, err := Find(fsys, nil)
-	if err != nil {
-		return Place{}, nil, err
-	}
-	saved, err := place.Read(fsys, nil)
-	return place, saved, err
-}
-
 // whichLoader tells which GRUB boots, by whose files are there, and where those of both are, by the
 // disk's first sector.
 func whichLoader(fsys fs.FS, disk io.ReaderAt) (loader, error) {

@@ -66,8 +66,9 @@ func (f Form) loader() loader {
 // folders are where GRUB's files are on a root file system or on a partition of its own.
 func folders() []string { return []string{"boot/grub", "grub", "boot/grub2", "grub2"} }
 
-// maxFile bounds what is read of a file of GRUB, in bytes. A menu is a few KiB.
-const maxFile = 1 << 20
+// maxFile bounds what is read of a file of GRUB, in bytes. A menu is a few KiB, and takes a hundred
+// times its size in memory when it is nothing but entries.
+const maxFile = 256 << 10
 
 // firstOf is the path of the first of the named files that is there. The error wraps fs.ErrNotExist
 // when none is.

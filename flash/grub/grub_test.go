@@ -246,7 +246,7 @@ func TestFind(t *testing.T) {
 		{"grub2", map[string][]byte{"grub2/grubenv": unset}, Place{EnvFile, "grub2/grubenv"}, "", ""},
 	}
 	for _, test := range tests {
-		place, saved, err := Read(mapFS(test.files))
+		place, saved, err := savedIn(mapFS(test.files))
 		if err != nil || place != test.want || saved.Entry() != test.entry || saved.Once() != test.once {
 			t.Errorf("%s: Read = %+v, %+v, %v, want %+v", test.name, place, saved, err, test)
 		}
@@ -262,9 +262,19 @@ func TestFind(t *testing.T) {
 		}
 	}
 	large := fstest.MapFS{"grub/default": {Data: bytes.Repeat([]byte("1\n"), maxFile)}}
-	if _, _, err := Read(large); err == nil {
-		t.Error("Read of a large file = nil, want an error")
+	if _, _, err := savedIn(large); err == nil {
+		t.Error("Place.Read of a large file = nil, want an error")
 	}
+}
+
+// savedIn is the saved default below fsys alone.
+func savedIn(fsys fs.FS) (Place, Saved, error) {
+	place, err := Find(fsys, nil)
+	if err != nil {
+		return Place{}, nil, err
+	}
+	saved, err := place.Read(fsys, nil)
+	return place, saved, err
 }
 
 func mapFS(files map[string][]byte) fstest.MapFS {
@@ -286,9 +296,9 @@ func TestFIFO(t *testing.T) {
 	}
 	done := make(chan error, 2)
 	go func() {
-		_, _, err := Read(os.DirFS(dir))
+		_, _, err := savedIn(os.DirFS(dir))
 		done <- err
-		_, err = ReadMenu(os.DirFS(dir))
+		_, err = menuIn(os.DirFS(dir))
 		done <- err
 	}()
 	for range 2 {

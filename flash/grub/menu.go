@@ -1,7 +1,6 @@
 package grub
 
 import (
-	"errors"
 	"fmt"
 	"io/fs"
 	"path"
@@ -52,20 +51,7 @@ type ways struct {
 	savesDoubt bool // it may save something that is not understood
 }
 
-// ReadMenu finds and reads the menu below fsys, which is the boot partition or the flash. The error
-// wraps fs.ErrNotExist when there is none. When both GRUBs have one it is an error: Place.Menu knows
-// whose.
-func ReadMenu(fsys fs.FS) (Menu, error) {
-	_, err := firstOf(fsys, grub2.files().menus...)
-	if errors.Is(err, fs.ErrNotExist) {
-		return readMenuOf(fsys, legacy)
-	}
-	if _, legacyErr := firstOf(fsys, legacy.files().menus...); err == nil && legacyErr == nil {
-		return Menu{}, errors.New("read the boot menu: there is one of GRUB Legacy and one of GRUB 2")
-	}
-	return readMenuOf(fsys, grub2)
-}
-
+// readMenuOf finds and reads the menu of a loader. The error wraps fs.ErrNotExist when there is none.
 func readMenuOf(fsys fs.FS, l loader) (Menu, error) {
 	name, err := firstOf(fsys, l.files().menus...)
 	if err != nil {

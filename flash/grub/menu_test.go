@@ -10,6 +10,14 @@ import (
 	"testing/fstest"
 )
 
+// menuIn is the menu of the one GRUB that has files there.
+func menuIn(fsys fs.FS) (Menu, error) {
+	if _, err := firstOf(fsys, grub2.files().menus...); err == nil {
+		return Place{Form: EnvFile}.Menu(fsys)
+	}
+	return Place{Form: LegacyFile}.Menu(fsys)
+}
+
 func TestReadMenuOfGRUBLegacy(t *testing.T) {
 	const text = `# title not this
 default saved
@@ -39,9 +47,9 @@ kernel
 		{Key: "4", Title: "Another system"},
 		{Key: "5", Title: "Half"},
 	}
-	got, err := ReadMenu(fstest.MapFS{"boot/grub/menu.lst": {Data: []byte(text)}})
+	got, err := menuIn(fstest.MapFS{"boot/grub/menu.lst": {Data: []byte(text)}})
 	if err != nil || got.Path != "boot/grub/menu.lst" || !reflect.DeepEqual(plain(got.Entries), want) {
-		t.Errorf("ReadMenu = %+v, %v, want %+v", got, err, want)
+		t.Errorf("Menu = %+v, %v, want %+v", got, err, want)
 	}
 }
 
@@ -80,9 +88,9 @@ menuentry "Factory" --id=fac {
 		{Key: "1>0", Title: "Inside", ID: "inside", Slot: "backup", Kernel: "/system/backup/kernel.img", Words: []string{}},
 		{Key: "2", Title: "Factory", ID: "fac", Slot: "factory", Kernel: "/boot/vmlinuz", Words: []string{"img=factory"}},
 	}
-	got, err := ReadMenu(fstest.MapFS{"grub/grub.cfg": {Data: []byte(text)}})
+	got, err := menuIn(fstest.MapFS{"grub/grub.cfg": {Data: []byte(text)}})
 	if err != nil || !reflect.DeepEqual(plain(got.Entries), want) {
-		t.Errorf("ReadMenu = %+v, %v, want %+v", got.Entries, err, want)
+		t.Errorf("Menu = %+v, %v, want %+v", got.Entries, err, want)
 	}
 	for name, key := range map[string]string{"0": "0", "2": "2", `It's "one"`: "0", "fac": "2", "More": "1", "More>Inside": "1>0", "1>0": "1>0", "1>inside": "1>0"} {
 		if e, ok := got.Find(name); !ok || e.Key != key {
@@ -118,12 +126,12 @@ func TestReadMenuRefuses(t *testing.T) {
 		"an open quote": "menuentry 'a {\n}\n",
 	}
 	for name, text := range tests {
-		if got, err := ReadMenu(fstest.MapFS{"grub/grub.cfg": {Data: []byte(text)}}); err == nil {
-			t.Errorf("%s: ReadMenu = %+v, want an error", name, got)
+		if got, err := menuIn(fstest.MapFS{"grub/grub.cfg": {Data: []byte(text)}}); err == nil {
+			t.Errorf("%s: Menu = %+v, want an error", name, got)
 		}
 	}
-	if _, err := ReadMenu(fstest.MapFS{}); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("ReadMenu of nothing = %v, want fs.ErrNotExist", err)
+	if _, err := menuIn(fstest.MapFS{}); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("Menu of nothing = %v, want fs.ErrNotExist", err)
 	}
 }
 
@@ -181,7 +189,7 @@ func TestOnPartition(t *testing.T) {
 		if tt.file == "grub.cfg" {
 			text = "menuentry a {\n" + tt.entry + "\n}\n"
 		}
-		m, err := ReadMenu(fstest.MapFS{"grub/" + tt.file: {Data: []byte(text)}})
+		m, err := readMenu(fstest.MapFS{"grub/" + tt.file: {Data: []byte(text)}}, "grub/"+tt.file)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -251,9 +251,6 @@ func TestFindBoth(t *testing.T) {
 	if place, err := Find(mapFS(both), nil); err == nil {
 		t.Errorf("Find without a disk = %+v, want an error", place)
 	}
-	if m, err := ReadMenu(mapFS(both)); err == nil {
-		t.Errorf("ReadMenu = %+v, want an error", m)
-	}
 	delete(both, "boot/grub/grubenv")
 	if place, err := Find(mapFS(both), bytes.NewReader(boot)); err == nil {
 		t.Errorf("Find with GRUB Legacy's default and GRUB 2 on the disk = %+v, want none", place)

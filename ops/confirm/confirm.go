@@ -3,6 +3,7 @@
 package confirm
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -48,14 +49,18 @@ func (r Request) change() (grubdefault.Request, error) {
 	if err != nil {
 		return grubdefault.Request{}, err
 	}
-	if boot := r.Report.Boot; boot == nil || len(boot.Menu.Entries) == 0 {
-		return r.withoutMenu(b)
+	boot := r.Report.Boot
+	switch {
+	case boot == nil:
+		return grubdefault.Request{}, &ops.Error{Kind: ops.Invalid, Op: op, Err: errors.New(r.Report.NoBoot)}
+	case len(boot.Menu.Entries) == 0:
+		return r.withoutMenu(b, cmp.Or(boot.NoMenu, "the menu has no entries"))
 	}
-	e, err := b.first(r.Report.Boot.Menu, r.Slot != "")
+	e, err := b.first(boot.Menu, r.Slot != "")
 	if err != nil {
 		return grubdefault.Request{}, err
 	}
-	return grubdefault.Request{Entry: r.Report.Boot.Menu.Name(e, r.Report.Boot.Saved.Entry())}, nil
+	return grubdefault.Request{Entry: boot.Menu.Name(e, boot.Saved.Entry())}, nil
 }
 
 func (r Request) check() error {
@@ -152,12 +157,12 @@ func (r Request) unknown() string {
 
 // withoutMenu goes by the numbers alone, as Formilux' grub-mbr-default did: every group has the same
 // size, and the first one begins with entry 0.
-func (r Request) withoutMenu(b booted) (grubdefault.Request, error) {
+func (r Request) withoutMenu(b booted, why string) (grubdefault.Request, error) {
 	switch {
 	case r.Retries == 0 && r.Report.Boot == nil:
 		return grubdefault.Request{}, refused(r.unknown(), "name the directory that holds boot/grub (or grub), or its device, by --grub")
 	case r.Retries == 0:
-		return grubdefault.Request{}, refused("there is no menu that says which entries belong together",
+		return grubdefault.Request{}, refused("no menu says which entries belong together: "+why,
 			"name the place of GRUB's files by --grub, or the size of the groups by --retries N")
 	case b.entry == "":
 		return grubdefault.Request{Retries: r.Retries}, nil

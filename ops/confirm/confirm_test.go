@@ -107,7 +107,7 @@ func TestChange(t *testing.T) {
 		{"arithmetic, groups of one", "GRUB_ENTRY=8", "", 1, true, entry("8"), 0, ""},
 		{"arithmetic from what is saved", "img=active", "", 2, true, retries(2), 0, ""},
 		{"arithmetic, no word at all", "", "", 2, true, retries(2), 0, ""},
-		{"no menu", "img=active GRUB_ENTRY=1", "", 0, true, none, ops.Refused, "no menu"},
+		{"no menu", "img=active GRUB_ENTRY=1", "", 0, true, none, ops.Refused, "belong together: read the boot menu of GRUB Legacy: menu.lst or grub.conf in boot/grub or grub: file does not exist"},
 		{"no menu, told", "", "active", 0, true, none, ops.Refused, "no menu"},
 		{"no menu, a title", "GRUB_ENTRY=Active", "", 2, true, none, ops.Refused, "GRUB_ENTRY=Active is no number"},
 		{"no menu, maintenance", "img=maint GRUB_ENTRY=4", "", 2, true, none, ops.Refused, "nothing to confirm"},
@@ -123,6 +123,24 @@ func TestChange(t *testing.T) {
 		}
 		if err != nil && (ops.ExitCode(err) != int(tt.kind) || !strings.Contains(err.Error(), tt.says)) {
 			t.Errorf("%s: %q, exit code %d; want %q, %d", tt.name, err, ops.ExitCode(err), tt.says, tt.kind)
+		}
+	}
+}
+
+// TestNoDefault has a menu, and no saved default or one that cannot be read.
+func TestNoDefault(t *testing.T) {
+	for text, want := range map[string]string{"": "find the saved boot default: default in boot/grub or grub: file does not exist", "2\n": "2 bytes, GRUB Legacy wants at least 10"} {
+		m := fstest.MapFS{"system/active/kernel.img": {Data: kexectest.Kernel("6.1.0-a")}, "cfg/config.cur": {}, "boot/grub/menu.lst": {Data: []byte(menuList)}}
+		if text != "" {
+			m["boot/grub/default"] = &fstest.MapFile{Data: []byte(text)}
+		}
+		r, err := status.Read(status.Target{FS: m, GRUB: status.Place{FS: m}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = Request{Report: r, CommandLine: "img=active GRUB_ENTRY=1"}.Plan()
+		if err == nil || !strings.Contains(err.Error(), want) || ops.ExitCode(err) != int(ops.Invalid) {
+			t.Errorf("a default of %q: %v, exit %d, want %q, exit %d", text, err, ops.ExitCode(err), want, ops.Invalid)
 		}
 	}
 }

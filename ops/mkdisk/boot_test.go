@@ -71,11 +71,22 @@ func (m machine) booted(name string) string {
 // savedDefault reads the disk that the machine runs from, as nobody else writes on it now.
 func (m machine) savedDefault() string {
 	m.t.Helper()
-	_, saved, err := grub.Read(os.DirFS(dump(m.t, m.plan.request, m.plan.layout.boot)))
-	if err != nil {
-		m.t.Fatal(err)
-	}
+	_, saved := savedDefault(m.t, dump(m.t, m.plan.request, m.plan.layout.boot))
 	return saved.Entry()
+}
+
+// savedDefault reads it in a directory with the boot partition's files.
+func savedDefault(t *testing.T, dir string) (grub.Place, grub.Saved) {
+	t.Helper()
+	place, err := grub.Find(os.DirFS(dir), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	saved, err := place.Read(os.DirFS(dir), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return place, saved
 }
 
 // loading waits until GRUB has saved the next default and begins to load from the n-th partition.

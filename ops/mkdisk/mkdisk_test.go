@@ -15,7 +15,6 @@ import (
 	"testing"
 
 	"holdfast/flash/disk"
-	"holdfast/flash/grub"
 	"holdfast/initramfs/newc"
 	"holdfast/ops"
 	"holdfast/ops/pack"
@@ -208,12 +207,13 @@ func checkContent(t *testing.T, r Request, p *Plan) {
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Errorf("sha256sum: %v\n%s", err, out)
 	}
-	if _, got, err := grub.Read(os.DirFS(boot)); err != nil || got.Entry() != "0" {
-		t.Errorf("Read = %+v, %v, want entry 0", got, err)
+	place, saved := savedDefault(t, boot)
+	if saved.Entry() != "0" {
+		t.Errorf("saved default %+v, want entry 0", saved)
 	}
-	m, err := grub.ReadMenu(os.DirFS(boot))
+	m, err := place.Menu(os.DirFS(boot))
 	if err != nil || len(m.Entries) != len(p.menu.entries) {
-		t.Fatalf("ReadMenu = %+v, %v, want %d entries", m, err, len(p.menu.entries))
+		t.Fatalf("Menu = %+v, %v, want %d entries", m, err, len(p.menu.entries))
 	}
 	for i, slot := range []string{"active", "active", "backup", "backup", "maintenance"} {
 		got, want := m.Entries[i], p.menu.entries[i]

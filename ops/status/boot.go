@@ -1,6 +1,7 @@
 package status
 
 import (
+	"cmp"
 	"errors"
 	"io"
 	"io/fs"
@@ -16,6 +17,7 @@ type Boot struct {
 	Place  grub.Place
 	Saved  grub.Saved
 	Menu   grub.Menu
+	NoMenu string         // why Menu is empty
 	Blocks blockmap.Place // of the saved default on its partition, or of Stage2 on its disk; zero when not known
 	Entry  grub.Entry     // that GRUB takes at the next start; zero when that is not known
 	Next   []grub.Entry   // the next boot, then, then
@@ -41,10 +43,12 @@ func (r *Report) readBoot() {
 		r.problem("boot default: %s", g.Problem)
 	}
 	if g.FS == nil {
+		r.NoBoot = cmp.Or(g.Problem, "GRUB's files were not found")
 		return
 	}
 	b, err := g.readSaved()
 	if err != nil {
+		r.NoBoot = err.Error()
 		r.problem("boot default: %v", err)
 		return
 	}
@@ -53,6 +57,9 @@ func (r *Report) readBoot() {
 		r.problem("boot default: %s: %v", b.Place.Path, err)
 	}
 	b.Menu, err = r.Target.Menu(b.Place, g.FS)
+	if err != nil {
+		b.NoMenu = err.Error()
+	}
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && b.Place.Form == grub.Stage2:
 		// Formilux: the menu may be within the loader.

@@ -50,6 +50,7 @@ type Report struct {
 	Configs   []Config
 	Arguments string   // text of cfg/system.arg
 	Boot      *Boot    // the boot default; nil when none was found
+	NoBoot    string   // why there is no Boot
 	Problems  []string // what concerns no single image
 }
 

@@ -8,6 +8,8 @@ import (
 	"os"
 	"strings"
 	"testing"
+
+	"holdfast/flash/flashtest"
 )
 
 // patched is an image with some bytes replaced, which finds more than bytes at random would. Each four
@@ -148,10 +150,10 @@ func FuzzExt(f *testing.F) {
 	f.Fuzz(func(t *testing.T, which uint8, patches []byte) {
 		n := int(which) % len(images)
 		data := patched(images[n], places[n], patches[:min(len(patches), 256)])
-		x, err := Open(&limited{t, bytes.NewReader(data), 200_000}, int64(len(data)))
-		if err != nil {
-			return
-		}
-		look(t, x)
+		flashtest.Bounded(t, 8<<20, func() {
+			if x, err := Open(&limited{t, bytes.NewReader(data), 200_000}, int64(len(data))); err == nil {
+				look(t, x)
+			}
+		})
 	})
 }

@@ -5,6 +5,8 @@ import (
 	"io"
 	"io/fs"
 	"testing"
+
+	"holdfast/flash/flashtest"
 )
 
 // patched is an image with some bytes changed.
@@ -59,11 +61,11 @@ func FuzzFAT(f *testing.F) {
 			p.patches[b.regions[patches[0]%4]+int64(patches[1])<<8+int64(patches[2])] = patches[3]
 		}
 		size := int64(len(b.image))
-		fsys, err := Open(bounded{t, p, size}, size)
-		if err != nil {
-			return
-		}
-		tour(t, fsys, size)
+		flashtest.Bounded(t, 16<<20, func() {
+			if fsys, err := Open(bounded{t, p, size}, size); err == nil {
+				tour(t, fsys, size)
+			}
+		})
 	})
 }
 

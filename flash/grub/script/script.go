@@ -1,4 +1,6 @@
-package grub
+// Package script reads the script that a grub.cfg is, as GRUB 2 does (grub-core/script): its words with
+// quotes and variables, and its commands with their blocks and conditions. It runs nothing.
+package script
 
 import (
 	"fmt"
@@ -6,52 +8,56 @@ import (
 	"strings"
 )
 
-// statement is one of GRUB 2's script (grub-core/script/parser.y).
-type statement struct {
-	kind     kind
-	line     string      // the line it begins in, as it stands
-	words    []word      // of a command; of a function its name alone
-	block    []statement // between the braces of a menuentry or a function, or what a loop repeats
-	branches []branch    // of an if; the last has no condition when there is an else
+// Statement is one command, if, loop or function (grub-core/script/parser.y).
+type Statement struct {
+	Kind     Kind
+	Line     string      // the line it begins in, as it stands
+	Words    []Word      // of a command; of a function its name alone
+	Block    []Statement // between the braces of a menuentry or a function, or what a loop repeats
+	Branches []Branch    // of an if; the last has no condition when there is an else
 }
 
-type kind int
+// Kind of a statement.
+type Kind int
 
+// The kinds.
 const (
-	command kind = iota
-	conditional
-	loop
-	function
+	Command     Kind = iota
+	Conditional      // if
+	Loop
+	Function
 )
 
-type branch struct{ condition, body []statement }
+// Branch is one way through an if.
+type Branch struct{ Condition, Body []Statement }
 
-// word is a word as it is written, in parts that GRUB expands each its own way.
-type word []part
+// Word is a word as it is written, in parts that GRUB expands each its own way.
+type Word []Part
 
-type part struct {
-	text     string // of a variable its name
-	variable bool
-	quoted   bool
+// Part is text, or a variable.
+type Part struct {
+	Text     string // of a variable its name
+	Variable bool
+	Quoted   bool
 }
 
 // plain is the text of a word that is written without quotes and variables, "" for another.
-func (w word) plain() string {
-	if len(w) == 1 && !w[0].variable && !w[0].quoted {
-		return w[0].text
+func (w Word) plain() string {
+	if len(w) == 1 && !w[0].Variable && !w[0].Quoted {
+		return w[0].Text
 	}
 	return ""
 }
 
-// written is the word without its quotes, variables as they stand.
-func (w word) written() string {
+// Written is the word without its quotes, variables as they stand.
+func (w Word) Written() string {
 	var b strings.Builder
 	for _, p := range w {
-		if p.variable {
-			b.WriteString("$" + p.text)
+		if p.Variable {
+			b.WriteString("$" + p.Text)
 			continue
 		}
-		b.WriteString(p.text)
+		b.WriteString(p.Text)
 	}
 	return b.String()
 }
@@ -66,8 +72,8 @@ type parser struct {
 	depth int
 }
 
-// parseScript reads a whole script.
-func parseScript(text string) ([]statement, error) {
+// Parse reads a whole script.
+func Parse(text string) ([]Statement, error) {
 	p := parser{lexer: lexer{text: text, line: 1}}
 	statements, err := p.statements()
 	if err == nil && p.token.kind != end {
@@ -87,12 +93,12 @@ func (p *parser) next() error {
 
 // statements reads up to what closes the list: a brace, one of the words given, or the end. That
 // token is then the current one.
-func (p *parser) statements(closing ...string) ([]statement, error) {
+func (p *parser) statements(closing ...string) ([]Statement, error) {
 	if p.depth++; p.depth > maxDepth {
 		return nil, fmt.Errorf("blocks nest deeper than %d", maxDepth)
 	}
 	defer func() { p.depth-- }()
-	var list []statement
+	var list []Statement
 	for {
 		if err := p.next(); err != nil {
 			return nil, err
@@ -110,9 +116,9 @@ func (p *parser) statements(closing ...string) ([]statement, error) {
 			return nil, err
 		}
 		list = append(list, s)
-		switch {
-		case p.token.kind == separator:
-		case p.token.kind == end || p.token.kind == closeBrace:
+		switch p.token.kind {
+		case separator:
+		case end, closeBrace:
 			return list, nil
 		default:
 			return nil, fmt.Errorf("%q does not belong here", p.token.text())
@@ -121,12 +127,12 @@ func (p *parser) statements(closing ...string) ([]statement, error) {
 }
 
 // statement reads one, and leaves as the current token the one behind it.
-func (p *parser) statement() (statement, error) {
+func (p *parser) statement() (Statement, error) {
 	line := p.lexer.lineAt(p.token.line)
 	if p.token.kind != text {
-		return statement{}, fmt.Errorf("%q does not begin a command", p.token.text())
+		return Statement{}, fmt.Errorf("%q does not begin a command", p.token.text())
 	}
-	var s statement
+	var s Statement
 	var err error
 	switch p.token.word.plain() {
 	case "if":
@@ -140,14 +146,14 @@ func (p *parser) statement() (statement, error) {
 	default:
 		s, err = p.command()
 	}
-	s.line = line
+	s.Line = line
 	return s, err
 }
 
-func (p *parser) command() (statement, error) {
-	var s statement
+func (p *parser) command() (Statement, error) {
+	var s Statement
 	for p.token.kind == text {
-		s.words = append(s.words, p.token.word)
+		s.Words = append(s.Words, p.token.word)
 		if err := p.next(); err != nil {
 			return s, err
 		}
@@ -156,12 +162,12 @@ func (p *parser) command() (statement, error) {
 		return s, nil
 	}
 	var err error
-	s.block, err = p.braces()
+	s.Block, err = p.braces()
 	return s, err
 }
 
 // braces reads a block whose opening brace is the current token.
-func (p *parser) braces() ([]statement, error) {
+func (p *parser) braces() ([]Statement, error) {
 	block, err := p.statements()
 	if err != nil {
 		return nil, err
@@ -170,13 +176,13 @@ func (p *parser) braces() ([]statement, error) {
 		return nil, fmt.Errorf("a block does not end")
 	}
 	if block == nil {
-		block = []statement{}
+		block = []Statement{}
 	}
 	return block, p.next()
 }
 
 // until reads statements up to one of the words.
-func (p *parser) until(words ...string) ([]statement, string, error) {
+func (p *parser) until(words ...string) ([]Statement, string, error) {
 	list, err := p.statements(words...)
 	if err != nil {
 		return nil, "", err
@@ -187,37 +193,37 @@ func (p *parser) until(words ...string) ([]statement, string, error) {
 	return list, p.token.word.plain(), nil
 }
 
-func (p *parser) conditional() (statement, error) {
-	s := statement{kind: conditional}
+func (p *parser) conditional() (Statement, error) {
+	s := Statement{Kind: Conditional}
 	closed := "if"
 	for closed != "fi" {
-		var b branch
+		var b Branch
 		var err error
 		if closed != "else" {
-			if b.condition, _, err = p.until("then"); err != nil {
+			if b.Condition, _, err = p.until("then"); err != nil {
 				return s, err
 			}
 		}
 		if closed == "else" {
-			b.body, closed, err = p.until("fi")
+			b.Body, closed, err = p.until("fi")
 		} else {
-			b.body, closed, err = p.until("elif", "else", "fi")
+			b.Body, closed, err = p.until("elif", "else", "fi")
 		}
 		if err != nil {
 			return s, err
 		}
-		s.branches = append(s.branches, b)
+		s.Branches = append(s.Branches, b)
 	}
 	return s, p.next()
 }
 
-func (p *parser) loop() (statement, error) {
-	s := statement{kind: loop}
+func (p *parser) loop() (Statement, error) {
+	s := Statement{Kind: Loop}
 	if p.token.word.plain() == "for" {
 		if err := p.next(); err != nil {
 			return s, err
 		}
-		s.words = append(s.words, p.token.word) // the variable
+		s.Words = append(s.Words, p.token.word) // the variable
 		for p.token.kind == text {
 			if err := p.next(); err != nil {
 				return s, err
@@ -231,25 +237,25 @@ func (p *parser) loop() (statement, error) {
 		if err != nil {
 			return s, err
 		}
-		s.block = condition
+		s.Block = condition
 	}
 	body, _, err := p.until("done")
 	if err != nil {
 		return s, err
 	}
-	s.block = append(s.block, body...)
+	s.Block = append(s.Block, body...)
 	return s, p.next()
 }
 
-func (p *parser) function() (statement, error) {
-	s := statement{kind: function}
+func (p *parser) function() (Statement, error) {
+	s := Statement{Kind: Function}
 	if p.depth > 1 {
 		return s, fmt.Errorf("a function in a block")
 	}
 	if err := p.next(); err != nil {
 		return s, err
 	}
-	s.words = []word{p.token.word}
+	s.Words = []Word{p.token.word}
 	if err := p.next(); err != nil {
 		return s, err
 	}
@@ -262,6 +268,6 @@ func (p *parser) function() (statement, error) {
 		return s, fmt.Errorf("a function without a block")
 	}
 	var err error
-	s.block, err = p.braces()
+	s.Block, err = p.braces()
 	return s, err
 }

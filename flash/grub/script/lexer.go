@@ -1,4 +1,4 @@
-package grub
+package script
 
 import (
 	"errors"
@@ -18,12 +18,12 @@ const (
 
 type token struct {
 	kind tokenKind
-	word word
+	word Word
 	line int // where the line that it begins in begins
 }
 
 func (t token) text() string {
-	return [...]string{"the end", t.word.written(), ";", "{", "}"}[t.kind]
+	return [...]string{"the end", t.word.Written(), ";", "{", "}"}[t.kind]
 }
 
 // maxWord and maxLine bound a word, and what is kept of a line, in bytes.
@@ -93,8 +93,8 @@ func (l *lexer) skip() {
 }
 
 // word reads one word; there is at least one byte of it.
-func (l *lexer) word() (word, error) {
-	w := word{}
+func (l *lexer) word() (Word, error) {
+	w := Word{}
 	start := l.pos
 	for l.pos < len(l.text) {
 		if l.pos-start > maxWord {
@@ -132,7 +132,7 @@ func (l *lexer) word() (word, error) {
 }
 
 // quoted reads what is between double quotes, the first of which has been read.
-func (l *lexer) quoted(w word) (word, error) {
+func (l *lexer) quoted(w Word) (Word, error) {
 	w = w.add("", true) // "" is a word too
 	for start := l.pos; l.pos < len(l.text) && l.pos-start <= maxWord; {
 		switch c := l.text[l.pos]; {
@@ -175,7 +175,7 @@ func (l *lexer) advance(n int) {
 }
 
 // variable reads one, whose $ is next. A $ that begins none stands for itself.
-func (l *lexer) variable(w word, quoted bool) word {
+func (l *lexer) variable(w Word, quoted bool) Word {
 	rest := l.text[l.pos+1:]
 	name := rest[:nameLength(rest)]
 	size := len(name)
@@ -189,8 +189,11 @@ func (l *lexer) variable(w word, quoted bool) word {
 		return w.add("$", quoted)
 	}
 	l.pos += 1 + size
-	return append(w, part{text: name, variable: true, quoted: quoted})
+	return append(w, Part{Text: name, Variable: true, Quoted: quoted})
 }
+
+// IsName reports that s can be the name of a variable.
+func IsName(s string) bool { return s != "" && nameLength(s) == len(s) }
 
 // nameLength is how many bytes in front of s are the name of a variable.
 func nameLength(s string) int {
@@ -201,17 +204,17 @@ func nameLength(s string) int {
 		return 1
 	}
 	n := 0
-	for n < len(s) && (s[n] == '_' || isDigit(s[n]) || s[n]|0x20 >= 'a' && s[n]|0x20 <= 'z') {
+	for n < len(s) && (s[n] == '_' || s[n] >= '0' && s[n] <= '9' || s[n]|0x20 >= 'a' && s[n]|0x20 <= 'z') {
 		n++
 	}
 	return n
 }
 
 // add adds text, to the last part where that is of the same kind.
-func (w word) add(text string, quoted bool) word {
-	if n := len(w); n > 0 && !w[n-1].variable && w[n-1].quoted == quoted {
-		w[n-1].text += text
+func (w Word) add(text string, quoted bool) Word {
+	if n := len(w); n > 0 && !w[n-1].Variable && w[n-1].Quoted == quoted {
+		w[n-1].Text += text
 		return w
 	}
-	return append(w, part{text: text, quoted: quoted})
+	return append(w, Part{Text: text, Quoted: quoted})
 }
