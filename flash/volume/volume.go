@@ -9,6 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path"
 	"strings"
 
 	"holdfast/flash/blockmap"
@@ -37,6 +38,7 @@ type Volume struct {
 	disk    io.ReaderAt // nil when it cannot be read
 	mounts  []mount     // of its file system, whatever part of it they show
 	part    bool        // it is a directory of its file system, not all of it
+	root    string      // where Dir is in its file system: "", "/boot"
 	open    []io.Closer
 }
 
@@ -117,6 +119,21 @@ func (v *Volume) Map(name string) (blockmap.Map, error) {
 		return blockmap.Map{}, fmt.Errorf("map %s: another file system is mounted there", name)
 	}
 	return blockmap.File(file)
+}
+
+// MapOn is Map by nothing but the blocks that device, which reads the volume, has now. There GRUB
+// looks a file up: it knows no cache, no journal that will write the file later, and nothing that is
+// mounted over it.
+func (v *Volume) MapOn(device io.ReaderAt, name string) (blockmap.Map, error) {
+	w, err := disk.NewWindow(device, 0, v.Size)
+	if err != nil {
+		return blockmap.Map{}, err
+	}
+	_, b, err := readBlocks(w, v.Size)
+	if err != nil {
+		return blockmap.Map{}, fmt.Errorf("map %s: %w", name, err)
+	}
+	return b.Map(strings.TrimPrefix(path.Join(v.root, name), "/"))
 }
 
 // Free is the number of bytes that are free.

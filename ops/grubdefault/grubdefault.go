@@ -62,7 +62,7 @@ func (r Request) plan(v *volume.Volume) (Plan, error) {
 		return Plan{}, fail(ops.Refused, "save entry "+p.To, err, "")
 	}
 	err = s.prove(l.text)
-	if p.Nothing() && !errors.Is(err, errDiffers) {
+	if p.Nothing() && !errors.Is(err, errDiffers) && !errors.Is(err, errElsewhere) {
 		return p, nil
 	}
 	if err != nil {

@@ -133,6 +133,12 @@ func TestWays(t *testing.T) {
 		`/dev/vde: /dev/vde sector N: 0 -> 2`,
 		`/dev/vde: set backup: <nil>, exit 0`,
 
+		`/anew: one sector, N of /dev/vde (boot/grub/default), through the file`,
+		`/anew: /dev/vde sector N: 0 -> 2`,
+		`/anew: set backup: <nil>, exit 0`,
+		`anew: GRUB sees "2\n#"`,
+		`/anew: set backup: boot/grub/default: GRUB does not see this file: on the disk it is in sector N, not in sector N, exit 6`,
+		`/anew: set active: boot/grub/default: GRUB does not see this file: on the disk it is in sector N, not in sector N, exit 6`,
 		`fat: shows "0\n#"`,
 		`/fat: one sector, N of /dev/vdf (boot/grub/default), through the device`,
 		`/fat: /dev/vdf sector N: 0 -> 2`,
