@@ -34,7 +34,7 @@ func (r Request) Plan() (grubdefault.Plan, error) {
 	if err != nil {
 		return grubdefault.Plan{}, err
 	}
-	change.Report = r.Report
+	change.Report, change.Booted = r.Report, true
 	return change.Plan()
 }
 

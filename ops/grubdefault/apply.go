@@ -8,8 +8,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"strings"
 	"syscall"
 
+	"holdfast/flash"
 	"holdfast/flash/blockmap"
 	"holdfast/flash/store"
 	"holdfast/ops"
@@ -43,6 +45,9 @@ func (p Plan) Apply(ctx context.Context, rep ops.Reporter) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	if err := now.checkImage(ctx, rep); err != nil {
+		return err
+	}
 	now.logBefore(rep)
 	err = now.write(rep)
 	now.logAfter(rep, err)
@@ -53,6 +58,22 @@ func (p Plan) Apply(ctx context.Context, rep ops.Reporter) error {
 func (p Plan) same(o Plan) bool {
 	return p.From == o.From && p.To == o.To && p.spot.way == o.spot.way && p.spot.device == o.spot.device &&
 		p.spot.blocks == o.spot.blocks && bytes.Equal(p.change.Old, o.change.Old) && bytes.Equal(p.change.New, o.change.New)
+}
+
+// checkImage hashes the image that will be booted: GRUB does not, and would start a damaged one again
+// and again. One that was booted has shown what it is worth.
+func (p Plan) checkImage(ctx context.Context, rep ops.Reporter) error {
+	e, _ := p.loader.menu.Find(p.To)
+	img, ok := p.request.Report.Image(e.Slot)
+	if !ok || p.request.Booted {
+		return nil
+	}
+	img, err := img.Verify(ctx, p.request.Report.Target.FS, rep)
+	if err == nil && img.Integrity == flash.Damaged {
+		err = fail(ops.Refused, "entry "+describe(p.To, e), fmt.Errorf("%s is damaged: %s", e.Slot, strings.Join(img.Problems, ", ")),
+			"the boot default never names what cannot boot")
+	}
+	return err
 }
 
 // lockName is what everybody locks who writes to this flash, however it was named: its device, which

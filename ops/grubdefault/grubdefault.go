@@ -23,6 +23,7 @@ type Request struct {
 	Slot    string         // the first entry of this slot
 	Entry   string         // this entry, by its number, its id or its title; "-2" is the sum of Retries 2 without its doubts
 	Retries int            // confirm: the saved number less one, rounded down to a multiple of this
+	Booted  bool           // confirm: the entry's image has booted well, and need not be hashed
 }
 
 // Plan is what will be written, and where.
