@@ -227,7 +227,7 @@ func TestRefusingKernel(t *testing.T) {
 		`/ro: set backup: <nil>, exit 0`,
 		`refusing: shows "2\n#", ro,nosuid,nodev,noexec,relatime ro`,
 		`/noload: one sector, N of /dev/vdb (boot/grub/default), through the device`,
-		`/noload: set backup: /noload: mounted without its journal, and the kernel lets nobody write to its device, exit 4`,
+		`/noload: set backup: /noload: mounted without its journal, and the kernel lets nobody write to its device; GRUB still finds 0 "Active image" (active), exit 4`,
 		`/dev/vdb: one sector, N of /dev/vdb (boot/grub/default), through the device`,
 		`/dev/vdb: /dev/vdb sector N: 0 -> 2`,
 		`/dev/vdb: set backup: <nil>, exit 0`,

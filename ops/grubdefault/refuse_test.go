@@ -193,19 +193,55 @@ func TestChangedSince(t *testing.T) {
 			f.overwrite(int64(at), []byte("#"))
 		},
 	} {
-		f := newFixture(t, "-t ext2", legacyTree()).disk()
-		p, err := Request{Report: f.report(), Slot: "backup"}.Plan()
-		if err != nil {
-			t.Fatal(err)
+		for _, r := range []Request{{Slot: "backup"}, {Entry: "2"}} { // with the other menu, entry 2 is maintenance
+			f := newFixture(t, "-t ext2", legacyTree()).disk()
+			r.Report = f.report()
+			p, err := r.Plan()
+			if err != nil {
+				t.Fatal(err)
+			}
+			change(f, p)
+			before := sha256.Sum256(f.bytes())
+			if err := p.Apply(t.Context(), ops.Discard); ops.ExitCode(err) != int(ops.Refused) {
+				t.Errorf("%s: Apply = %v, want a refusal", name, err)
+			}
+			if sha256.Sum256(f.bytes()) != before {
+				t.Errorf("%s: the disk has changed", name)
+			}
 		}
-		change(f, p)
-		before := sha256.Sum256(f.bytes())
-		if err := p.Apply(t.Context(), ops.Discard); ops.ExitCode(err) != int(ops.Refused) {
-			t.Errorf("%s: Apply = %v, want a refusal", name, err)
+	}
+}
+
+// TestInForce has writing fail before and after the sector was written.
+func TestInForce(t *testing.T) {
+	f := newFixture(t, "-t ext2", legacyTree()).disk()
+	p, err := Request{Report: f.report(), Slot: "backup"}.Plan()
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := partStart + p.spot.blocks.Sector*512
+	check := func(want string) {
+		t.Helper()
+		if got := p.inForce(fail(ops.NotWritable, "", unix.EIO, "")); got.Error() != want || ops.ExitCode(got) != int(ops.NotWritable) {
+			t.Errorf("inForce = %q, exit %d, want %q", got, ops.ExitCode(got), want)
 		}
-		if sha256.Sum256(f.bytes()) != before {
-			t.Errorf("%s: the disk has changed", name)
-		}
+	}
+	check(`input/output error; GRUB still finds 0 "Active image" (active)`)
+	f.overwrite(at, p.change.New)
+	check(`input/output error; GRUB finds 2 "Backup image" (backup) now all the same`)
+	f.overwrite(at, []byte("1"))
+	check("input/output error; GRUB finds something else now")
+	if err := os.Truncate(f.path, at); err != nil {
+		t.Fatal(err)
+	}
+	check("input/output error; what GRUB finds now cannot be read: read " + f.path + ": unexpected EOF")
+}
+
+// TestBooted confirms an image that was booted from: that its list of hashes is wrong does not matter.
+func TestBooted(t *testing.T) {
+	f := newFixture(t, "-t ext2", with(legacyTree(), "system/backup/SHA256SUMS", strings.Repeat("0", 64)+"  kernel.img\n")).disk()
+	if _, _, err := apply(t, Request{Report: f.report(), Entry: "2", Booted: true}); err != nil {
+		t.Error(err)
 	}
 }
 
