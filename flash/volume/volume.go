@@ -48,6 +48,7 @@ type blocks interface {
 	Map(name string) (blockmap.Map, error)
 	Free() (int64, error)
 	Unclean() string
+	Damage() string
 }
 
 // errUnknown means a volume without a file system that is known here.
@@ -156,6 +157,15 @@ func (v *Volume) Unclean() string {
 		return ""
 	}
 	return v.blocks.Unclean()
+}
+
+// Damage says that the kernel has found errors on the file system, and "" when it has not. What is
+// read of it is what a mount shows, and what GRUB reads, all the same.
+func (v *Volume) Damage() string {
+	if v.blocks == nil {
+		return ""
+	}
+	return v.blocks.Damage()
 }
 
 // Mounted says where the volume's file system is mounted, "" when it is not, and whether the kernel

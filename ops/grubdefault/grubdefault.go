@@ -62,6 +62,9 @@ func (r Request) plan(v *volume.Volume) (Plan, error) {
 	if p.after, err = l.saved.With(p.To); err != nil {
 		return Plan{}, fail(ops.Refused, "save entry "+p.To, err, "")
 	}
+	if why := v.Damage(); why != "" && s.path != "" {
+		p.notes = append(p.notes, why) // no reason to leave the machine with the wrong default
+	}
 	err = s.prove(l.text)
 	if p.Nothing() && !errors.Is(err, errDiffers) && !errors.Is(err, errElsewhere) {
 		return p, nil
