@@ -188,6 +188,9 @@ func TestChangedSince(t *testing.T) {
 		"default": func(f *fixture, p Plan) {
 			f.overwrite(partStart+p.spot.blocks.Sector*512, []byte("1"))
 		},
+		"volume": func(f *fixture, _ Plan) { // a clone, but for its UUID
+			f.overwrite(partStart+1024+0x68, []byte("another"))
+		},
 		"menu": func(f *fixture, _ Plan) {
 			at := strings.Index(string(f.bytes()), "title Active image (retry)")
 			f.overwrite(int64(at), []byte("#"))
