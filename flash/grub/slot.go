@@ -70,6 +70,16 @@ func slotOf(kernel string, words []string) string {
 	return ""
 }
 
+// KernelInSlot is the name of the entry's kernel in the folder of its slot, "" where it is read from
+// elsewhere and img= alone tells the slot.
+func (e Entry) KernelInSlot() string {
+	dir, name := path.Split(path.Clean(e.Kernel))
+	if e.Slot == "" || path.Base(dir) != e.Slot {
+		return ""
+	}
+	return name
+}
+
 func slotName(s string) string {
 	switch s {
 	case "active", "backup", "factory", "maintenance":

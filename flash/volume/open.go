@@ -83,6 +83,7 @@ func (m machine) openDir(dir string) (*Volume, error) {
 	v.mounts = mountsOf(mounts, number)
 	v.ReadOnly = v.ReadOnly || at.ro || at.superRO
 	v.part = at.root != "/" || at.dir != path
+	v.root = filepath.Join(at.root, strings.TrimPrefix(path, at.dir))
 	v.Type = at.fstype
 	if b, err := m.byNumber(number); err == nil {
 		_ = v.on(b) // what cannot be read of the device can be of the mount

@@ -1,6 +1,7 @@
 package volume
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -225,6 +226,7 @@ func TestMounted(t *testing.T) {
 		}
 		return n
 	}
+	image := part{"ext4", "flash", append([]string{"c/x"}, flashTree...)}.make(t)
 	for _, c := range []struct {
 		name   string
 		mounts []mount // in the order of mounting; dir is relative
@@ -233,14 +235,15 @@ func TestMounted(t *testing.T) {
 		part   bool
 		at     string
 		write  bool
+		root   string // of what is opened, in its file system
 	}{
-		{"read-write", []mount{{root: "/", dir: "a b"}}, "a b", false, false, "a b", true},
-		{"read-only", []mount{{root: "/", dir: "a b", ro: true, superRO: true}}, "a b", true, false, "a b", false},
-		{"the file system alone", []mount{{root: "/", dir: "a b", superRO: true}}, "a b", true, false, "a b", false},
-		{"a directory below", []mount{{root: "/", dir: "a b"}}, "a b/c", false, true, "a b", true},
-		{"read-only bind mount", []mount{{root: "/", dir: "a b"}, {root: "/", dir: "d", ro: true}}, "d", true, false, "a b", true},
-		{"bind mount of a part", []mount{{root: "/c", dir: "d"}}, "d", false, true, "d", true},
-		{"mounted over", []mount{{root: "/", dir: "a b"}, {root: "/", dir: "a b", ro: true}}, "a b", true, false, "a b", true},
+		{"read-write", []mount{{root: "/", dir: "a b"}}, "a b", false, false, "a b", true, "/"},
+		{"read-only", []mount{{root: "/", dir: "a b", ro: true, superRO: true}}, "a b", true, false, "a b", false, "/"},
+		{"the file system alone", []mount{{root: "/", dir: "a b", superRO: true}}, "a b", true, false, "a b", false, "/"},
+		{"a directory below", []mount{{root: "/", dir: "a b"}}, "a b/c", false, true, "a b", true, "/c"},
+		{"read-only bind mount", []mount{{root: "/", dir: "a b"}, {root: "/", dir: "d", ro: true}}, "d", true, false, "a b", true, "/"},
+		{"bind mount of a part", []mount{{root: "/c", dir: "d"}}, "d", false, true, "d", true, "/c"},
+		{"mounted over", []mount{{root: "/", dir: "a b"}, {root: "/", dir: "a b", ro: true}}, "a b", true, false, "a b", true, "/"},
 	} {
 		f := newFake(t)
 		root := t.TempDir()
@@ -249,7 +252,7 @@ func TestMounted(t *testing.T) {
 		}
 		n := number(root)
 		f.add("sda", "sda", "8:0", 0, nil)
-		f.add("sda2", "sda", n, 2, flashPart.make(t))
+		f.add("sda2", "sda", n, 2, image)
 		f.mount("0:1", "/", "/", "rw", "overlay", "rw")
 		for _, m := range c.mounts {
 			options, super := "rw,noatime", "rw,errors=continue"
@@ -268,6 +271,10 @@ func TestMounted(t *testing.T) {
 		at, writes := v.Mounted()
 		if v.ReadOnly != c.ro || v.part != c.part || at != filepath.Join(root, c.at) || writes != c.write {
 			t.Errorf("%s: read-only %v, part %v, mounted at %s, %v, want %v, %v, %s, %v", c.name, v.ReadOnly, v.part, at, writes, c.ro, c.part, c.at, c.write)
+		}
+		name := map[string]string{"/": "c/x", "/c": "x"}[c.root]
+		if m, err := v.MapOn(bytes.NewReader(image), name); err != nil || m.Size != int64(len("c/x")) {
+			t.Errorf("%s: MapOn(%q) = %v, %v", c.name, name, m, err)
 		}
 		if v.Disk != f.node("sda") || v.Device != f.node("sda2") || v.Partition != 2 || v.Start != mib+partSize || v.Size != partSize || v.Sector != 512 || v.Type != "ext4" || v.Label != "flash" {
 			t.Errorf("%s: %+v", c.name, v)

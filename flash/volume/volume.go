@@ -9,6 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path"
 	"strings"
 
 	"holdfast/flash/blockmap"
@@ -37,6 +38,7 @@ type Volume struct {
 	disk    io.ReaderAt // nil when it cannot be read
 	mounts  []mount     // of its file system, whatever part of it they show
 	part    bool        // it is a directory of its file system, not all of it
+	root    string      // where Dir is in its file system: "", "/boot"
 	open    []io.Closer
 }
 
@@ -46,6 +48,7 @@ type blocks interface {
 	Map(name string) (blockmap.Map, error)
 	Free() (int64, error)
 	Unclean() string
+	Damage() string
 }
 
 // errUnknown means a volume without a file system that is known here.
@@ -119,6 +122,21 @@ func (v *Volume) Map(name string) (blockmap.Map, error) {
 	return blockmap.File(file)
 }
 
+// MapOn is Map by nothing but the blocks that device, which reads the volume, has now. There GRUB
+// looks a file up: it knows no cache, no journal that will write the file later, and nothing that is
+// mounted over it.
+func (v *Volume) MapOn(device io.ReaderAt, name string) (blockmap.Map, error) {
+	w, err := disk.NewWindow(device, 0, v.Size)
+	if err != nil {
+		return blockmap.Map{}, err
+	}
+	_, b, err := readBlocks(w, v.Size)
+	if err != nil {
+		return blockmap.Map{}, fmt.Errorf("map %s: %w", name, err)
+	}
+	return b.Map(strings.TrimPrefix(path.Join(v.root, name), "/"))
+}
+
 // Free is the number of bytes that are free.
 func (v *Volume) Free() (int64, error) {
 	if v.Dir == "" {
@@ -139,6 +157,15 @@ func (v *Volume) Unclean() string {
 		return ""
 	}
 	return v.blocks.Unclean()
+}
+
+// Damage says that the kernel has found errors on the file system, and "" when it has not. What is
+// read of it is what a mount shows, and what GRUB reads, all the same.
+func (v *Volume) Damage() string {
+	if v.blocks == nil {
+		return ""
+	}
+	return v.blocks.Damage()
 }
 
 // Mounted says where the volume's file system is mounted, "" when it is not, and whether the kernel

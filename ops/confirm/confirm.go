@@ -35,8 +35,7 @@ func (r Request) Plan() (grubdefault.Plan, error) {
 	if err != nil {
 		return grubdefault.Plan{}, err
 	}
-	// A boot was good: that is no reason to forget which one somebody asked for since.
-	change.Report, change.KeepOnce = r.Report, true
+	change.Report, change.Booted = r.Report, true
 	return change.Plan()
 }
 

@@ -8,8 +8,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"strings"
 	"syscall"
 
+	"holdfast/flash"
 	"holdfast/flash/blockmap"
 	"holdfast/flash/store"
 	"holdfast/ops"
@@ -43,16 +45,40 @@ func (p Plan) Apply(ctx context.Context, rep ops.Reporter) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	if err := now.checkImage(ctx, rep); err != nil {
+		return err
+	}
 	now.logBefore(rep)
-	err = now.write(rep)
+	if err = now.write(rep); err != nil {
+		err = now.inForce(err)
+	}
 	now.logAfter(rep, err)
 	return err
 }
 
-// same reports that another plan would write the same in the same place in the same way.
+// same reports that another plan would write the same in the same place in the same way, and that it
+// would mean the same: the menu gives a number its meaning.
 func (p Plan) same(o Plan) bool {
 	return p.From == o.From && p.To == o.To && p.spot.way == o.spot.way && p.spot.device == o.spot.device &&
-		p.spot.blocks == o.spot.blocks && bytes.Equal(p.change.Old, o.change.Old) && bytes.Equal(p.change.New, o.change.New)
+		p.spot.blocks == o.spot.blocks && bytes.Equal(p.change.Old, o.change.Old) && bytes.Equal(p.change.New, o.change.New) &&
+		p.name(p.To) == o.name(o.To) && p.chain() == o.chain()
+}
+
+// checkImage hashes the image that will be booted: GRUB does not, and would start a damaged one again
+// and again. One that was hashed for this report is not hashed a second time, and one that was booted
+// has shown what it is worth.
+func (p Plan) checkImage(ctx context.Context, rep ops.Reporter) error {
+	e, _ := p.loader.menu.Find(p.To)
+	img, ok := p.request.Report.Image(e.Slot)
+	if !ok || p.request.Booted || img.Integrity != flash.Unknown {
+		return nil
+	}
+	img, err := img.Verify(ctx, p.request.Report.Target.FS, rep)
+	if err == nil && img.Integrity == flash.Damaged {
+		err = fail(ops.Refused, "entry "+describe(p.To, e), fmt.Errorf("%s is damaged: %s", e.Slot, strings.Join(img.Problems, ", ")),
+			"the boot default never names what cannot boot")
+	}
+	return err
 }
 
 // lockName is what everybody locks who writes to this flash, however it was named: its device, which
@@ -98,6 +124,28 @@ func (p Plan) writeRemounted(rep ops.Reporter) error {
 	}
 	rep.Log(fmt.Sprintf("the kernel lets nobody write to %s while it is mounted: %s is mounted for writing meanwhile", p.spot.device.Name, dir))
 	return writable(dir, func() error { return store.OverwriteFile(p.spot.volume.Dir, p.spot.path, p.change) })
+}
+
+// inForce adds to an error of writing what GRUB finds now: some come when all is written already.
+func (p Plan) inForce(err error) error {
+	e := &ops.Error{Kind: ops.Internal, Op: op, Hint: "look again: holdfast default show"}
+	var known *ops.Error
+	if errors.As(err, &known) {
+		e.Kind, e.Hint = known.Kind, cmp.Or(known.Hint, e.Hint)
+	}
+	state := "GRUB finds something else now"
+	text := make([]byte, len(p.change.Old))
+	_, readErr := p.spot.device.ReadAt(text, p.spot.blocks.Sector*blockmap.Sector)
+	switch {
+	case readErr != nil:
+		state = fmt.Sprintf("what GRUB finds now cannot be read: %v", readErr)
+	case bytes.Equal(text, p.change.Old):
+		state = "GRUB still finds " + p.name(p.From)
+	case bytes.Equal(text, p.change.New):
+		state = "GRUB finds " + p.name(p.To) + " now all the same"
+	}
+	e.Err = fmt.Errorf("%w; %s", err, state)
+	return e
 }
 
 // readBack reads what GRUB will read. A file system that has the change in its journal only, as with

@@ -150,6 +150,9 @@ func (r Request) empty(e grub.Entry) string {
 		if absent(r.Report.Target.FS, img.Kernel) {
 			return "has lost its kernel"
 		}
+		if name := e.KernelInSlot(); name != "" && absent(r.Report.Target.FS, path.Join(img.Dir, name)) {
+			return "has no " + name + ", which the entry names"
+		}
 		return ""
 	}
 	t := r.Report.Target

@@ -25,7 +25,9 @@ type Request struct {
 	Entry   string         // this entry, by its number, its id or its title; "-2" is the sum of Retries 2 without its doubts
 	Retries int            // confirm: the saved number less one, rounded down to a multiple of this
 
-	KeepOnce bool // what was asked for the next boot alone stays
+	// Booted is confirm's: the entry's image has booted well and need not be hashed. That is no reason
+	// to forget which entry somebody asked for since, for the next boot alone.
+	Booted bool
 }
 
 // Plan is what will be written, and where.
@@ -64,8 +66,11 @@ func (r Request) plan(v *volume.Volume) (Plan, error) {
 	if p.after, err = r.with(l.saved, p.To); err != nil {
 		return Plan{}, fail(ops.Refused, "save entry "+p.To, err, "")
 	}
+	if why := v.Damage(); why != "" && s.path != "" {
+		p.notes = append(p.notes, why) // no reason to leave the machine with the wrong default
+	}
 	err = s.prove(l.text)
-	if p.Nothing() && !errors.Is(err, errDiffers) {
+	if p.Nothing() && !errors.Is(err, errDiffers) && !errors.Is(err, errElsewhere) {
 		return p, nil
 	}
 	if err != nil {
@@ -84,7 +89,7 @@ func (r Request) plan(v *volume.Volume) (Plan, error) {
 func (p Plan) Nothing() bool { return p.From == p.To && p.loader.saved.Once() == p.after.Once() }
 
 func (r Request) with(s grub.Saved, entry string) (grub.Saved, error) {
-	if env, ok := s.(grub.Env); ok && r.KeepOnce {
+	if env, ok := s.(grub.Env); ok && r.Booted {
 		return env.WithSaved(entry)
 	}
 	return s.With(entry)

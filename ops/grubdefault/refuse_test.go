@@ -84,6 +84,12 @@ func TestRefuses(t *testing.T) {
 		{name: "empty slot", mkfs: ext2, files: legacyTree(), request: Request{Slot: "factory"}, want: "factory is empty", code: ops.Refused},
 		{name: "entry of an empty slot", mkfs: ext2, files: legacyTree(), request: Request{Entry: "4"}, want: "factory is empty", code: ops.Refused},
 		{name: "kernel that is none", mkfs: ext2, files: with(legacyTree(), "system/backup/kernel.img", "none"), want: "backup cannot boot", code: ops.Refused},
+		{name: "kernel of another name", mkfs: ext2, files: with(legacyTree(), "boot/grub/menu.lst", strings.Replace(legacyMenu, "backup/kernel.img", "backup/vmlinuz", 1)),
+			want: "backup has no vmlinuz", code: ops.Refused},
+		{name: "damaged image", mkfs: ext2, files: with(legacyTree(), "system/backup/SHA256SUMS", strings.Repeat("0", 64)+"  kernel.img\n"),
+			want: "kernel.img: hash differs", code: ops.Refused},
+		{name: "entry of a damaged image", mkfs: ext2, files: with(legacyTree(), "system/backup/SHA256SUMS", strings.Repeat("0", 64)+"  kernel.img\n"),
+			request: Request{Entry: "2"}, want: "backup is damaged", code: ops.Refused},
 		{name: "no maintenance kernel", mkfs: ext2, files: with(legacyTree(), "firmware/kernel.img", ""),
 			spoil:   func(f *fixture) { f.debugfs("rm firmware/kernel.img") },
 			request: Request{Slot: "maintenance"}, want: "maintenance names a kernel that is not there", code: ops.Refused},
@@ -183,24 +189,63 @@ func TestChangedSince(t *testing.T) {
 		"default": func(f *fixture, p Plan) {
 			f.overwrite(partStart+p.spot.blocks.Sector*512, []byte("1"))
 		},
+		"volume": func(f *fixture, _ Plan) { // a clone, but for its UUID
+			f.overwrite(partStart+1024+0x68, []byte("another"))
+		},
 		"menu": func(f *fixture, _ Plan) {
 			at := strings.Index(string(f.bytes()), "title Active image (retry)")
 			f.overwrite(int64(at), []byte("#"))
 		},
 	} {
-		f := newFixture(t, "-t ext2", legacyTree()).disk()
-		p, err := Request{Report: f.report(), Slot: "backup"}.Plan()
-		if err != nil {
-			t.Fatal(err)
+		for _, r := range []Request{{Slot: "backup"}, {Entry: "2"}} { // with the other menu, entry 2 is maintenance
+			f := newFixture(t, "-t ext2", legacyTree()).disk()
+			r.Report = f.report()
+			p, err := r.Plan()
+			if err != nil {
+				t.Fatal(err)
+			}
+			change(f, p)
+			before := sha256.Sum256(f.bytes())
+			if err := p.Apply(t.Context(), ops.Discard); ops.ExitCode(err) != int(ops.Refused) {
+				t.Errorf("%s: Apply = %v, want a refusal", name, err)
+			}
+			if sha256.Sum256(f.bytes()) != before {
+				t.Errorf("%s: the disk has changed", name)
+			}
 		}
-		change(f, p)
-		before := sha256.Sum256(f.bytes())
-		if err := p.Apply(t.Context(), ops.Discard); ops.ExitCode(err) != int(ops.Refused) {
-			t.Errorf("%s: Apply = %v, want a refusal", name, err)
+	}
+}
+
+// TestInForce has writing fail before and after the sector was written.
+func TestInForce(t *testing.T) {
+	f := newFixture(t, "-t ext2", legacyTree()).disk()
+	p, err := Request{Report: f.report(), Slot: "backup"}.Plan()
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := partStart + p.spot.blocks.Sector*512
+	check := func(want string) {
+		t.Helper()
+		if got := p.inForce(fail(ops.NotWritable, "", unix.EIO, "")); got.Error() != want || ops.ExitCode(got) != int(ops.NotWritable) {
+			t.Errorf("inForce = %q, exit %d, want %q", got, ops.ExitCode(got), want)
 		}
-		if sha256.Sum256(f.bytes()) != before {
-			t.Errorf("%s: the disk has changed", name)
-		}
+	}
+	check(`input/output error; GRUB still finds 0 "Active image" (active)`)
+	f.overwrite(at, p.change.New)
+	check(`input/output error; GRUB finds 2 "Backup image" (backup) now all the same`)
+	f.overwrite(at, []byte("1"))
+	check("input/output error; GRUB finds something else now")
+	if err := os.Truncate(f.path, at); err != nil {
+		t.Fatal(err)
+	}
+	check("input/output error; what GRUB finds now cannot be read: read " + f.path + ": unexpected EOF")
+}
+
+// TestBooted confirms an image that was booted from: that its list of hashes is wrong does not matter.
+func TestBooted(t *testing.T) {
+	f := newFixture(t, "-t ext2", with(legacyTree(), "system/backup/SHA256SUMS", strings.Repeat("0", 64)+"  kernel.img\n")).disk()
+	if _, _, err := apply(t, Request{Report: f.report(), Entry: "2", Booted: true}); err != nil {
+		t.Error(err)
 	}
 }
 

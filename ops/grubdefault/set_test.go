@@ -61,6 +61,21 @@ func TestSet(t *testing.T) {
 	}
 }
 
+// TestSetDamaged has a file system on which the kernel found an error once: GRUB goes on to boot from
+// it, so a good boot can be confirmed on it.
+func TestSetDamaged(t *testing.T) {
+	f := newFixture(t, "-t ext4", legacyTree())
+	f.debugfs("ssv state 3")
+	r := f.disk().report()
+	p, _, err := apply(t, Request{Report: r, Entry: "2", Booted: true})
+	if err != nil || !slices.Contains(p.notes, "the kernel found errors on it: e2fsck is due") {
+		t.Errorf("%v, notes %q", err, p.notes)
+	}
+	if want := f.path + ":1: the kernel found errors on it: e2fsck is due"; !slices.Contains(r.Problems, want) {
+		t.Errorf("status: %q, want %q among them", r.Problems, want)
+	}
+}
+
 // cat is the file as the tools of its file system read it.
 func (f *fixture) cat(mkfs, path string) string {
 	f.t.Helper()

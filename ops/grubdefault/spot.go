@@ -84,8 +84,13 @@ func (s spot) file() string {
 	return s.path
 }
 
-// errDiffers says that GRUB, which reads the device, sees something else than the file.
-var errDiffers = errors.New("the device holds other bytes than the file shows")
+var (
+	// errDiffers says that GRUB, which reads the device, sees something else than the file.
+	errDiffers = errors.New("the device holds other bytes than the file shows")
+
+	// errElsewhere says that GRUB does not find the file where the kernel has it.
+	errElsewhere = errors.New("GRUB does not see this file")
+)
 
 // prove compares what the file system says with what is on the device.
 func (s spot) prove(text []byte) error {
@@ -101,6 +106,42 @@ func (s spot) prove(text []byte) error {
 	}
 	if !bytes.Equal(on, text) {
 		return fail(ops.Refused, s.path, errDiffers, "sync, and try again")
+	}
+	return s.proveFound()
+}
+
+// proveFound compares where a mount has the file with where GRUB will find it. A file that was made
+// anew can be in the journal alone, until a sync; and over one that GRUB reads, another can be mounted.
+func (s spot) proveFound() error {
+	v := s.volume
+	if v.Dir == "" {
+		return nil // it was found as GRUB finds it
+	}
+	err := s.found()
+	if _, written := v.Mounted(); err != nil && written {
+		if err := store.SyncFileSystem(v.Dir); err != nil {
+			return fail(kindOf(err, ops.Internal), "", err, "")
+		}
+		err = s.found()
+	}
+	if err != nil {
+		return fail(kindOf(err, ops.Refused), s.path, err, "see that nothing is mounted over it, or unmount all of it and name the device")
+	}
+	return nil
+}
+
+// found looks the file up on the device.
+func (s spot) found() error {
+	m, err := s.volume.MapOn(s.device, s.path)
+	if err != nil {
+		return fmt.Errorf("%w: %w", errElsewhere, err)
+	}
+	blocks, err := m.Plain()
+	if err != nil {
+		return fmt.Errorf("%w: %w", errElsewhere, err)
+	}
+	if blocks != s.blocks {
+		return fmt.Errorf("%w: on the disk it is in sector %d, not in sector %d", errElsewhere, blocks.Sector, s.blocks.Sector)
 	}
 	return nil
 }

@@ -115,13 +115,23 @@ func retry(s grub.Saved) bool {
 // kernel by its file on the partition of GRUB. Nothing is hashed for this, nor does GRUB.
 func (r *Report) loads(e grub.Entry) bool {
 	if img, ok := r.Image(e.Slot); ok && !img.Staged {
-		return img.Broken == ""
+		return img.Broken == "" && r.hasKernel(img, e)
 	}
 	if e.Slot != "maintenance" {
 		return true // another system's kernel, or none: GRUB's devices are not known here
 	}
 	info, err := fs.Stat(r.Target.GRUB.FS, strings.TrimPrefix(path.Clean(e.Kernel), "/"))
 	return err == nil && info.Mode().IsRegular() && info.Size() > 0
+}
+
+// hasKernel looks for the kernel that an entry names in its slot: a menu may be older than its images.
+func (r *Report) hasKernel(img Image, e grub.Entry) bool {
+	name := e.KernelInSlot()
+	if name == "" {
+		return true
+	}
+	_, err := fs.Stat(r.Target.FS, path.Join(img.Dir, name))
+	return !errors.Is(err, fs.ErrNotExist)
 }
 
 // readSaved finds and reads the saved default.

@@ -72,6 +72,9 @@ func TestBoot(t *testing.T) {
 			"backup", "backup backup", ""},
 		{"the maintenance kernel is empty", "2", func(m fstest.MapFS) { m["firmware/kernel.img"].Data = nil },
 			"backup", "backup backup", ""},
+		{"the menu names another kernel", "0", func(m fstest.MapFS) {
+			m["boot/grub/menu.lst"].Data = []byte(strings.ReplaceAll(retryMenu, "backup/kernel.img", "backup/vmlinuz"))
+		}, "active", "active active maintenance", ""},
 		{"GRUB's own writing", "1\x00\n\n\n\n", nil, "active", "active backup backup maintenance", ""},
 		{"no such entry", "9", nil, "backup", "backup backup maintenance", `boot/grub/menu.lst has no entry "9"`},
 		{"menu does not heed it", "2", func(m fstest.MapFS) {

@@ -90,7 +90,7 @@ func (r *Report) readUnclean() {
 		if v == nil {
 			continue
 		}
-		for _, why := range []string{v.Notice, v.Unclean()} {
+		for _, why := range []string{v.Notice, v.Unclean(), v.Damage()} {
 			if why != "" {
 				r.problem("%s: %s", v.Name, why)
 			}

@@ -143,20 +143,20 @@ func TestMapFlags(t *testing.T) {
 // TestUnclean has debugfs leave what a power cut or the kernel would.
 func TestUnclean(t *testing.T) {
 	for _, tt := range []struct {
-		args, edit, want string
+		args, edit, want, damage string
 	}{
-		{"-t ext4", "ssv state 1", ""},
-		{"-t ext4", "feature needs_recovery", "its journal waits for a replay"},
-		{"-t ext3", "feature needs_recovery", "its journal waits for a replay"},
-		{"-t ext4", "ssv state 3", "the kernel found errors on it: e2fsck is due"},
-		{"-t ext2", "ssv state 0", ""},
-		{"-t ext4", "ssv last_orphan 20", ""},
+		{"-t ext4", "ssv state 1", "", ""},
+		{"-t ext4", "feature needs_recovery", "its journal waits for a replay", ""},
+		{"-t ext3", "feature needs_recovery", "its journal waits for a replay", ""},
+		{"-t ext4", "ssv state 3", "", "the kernel found errors on it: e2fsck is due"},
+		{"-t ext2", "ssv state 0", "", ""},
+		{"-t ext4", "ssv last_orphan 20", "", ""},
 	} {
 		image := makeImage(t, "", "8M", strings.Fields(tt.args)...)
 		tool(t, tt.edit+"\n", "debugfs", "-w", "-f", "-", image)
 		f, _ := openImage(t, image)
-		if got := f.Unclean(); got != tt.want {
-			t.Errorf("Unclean() of %s with %q = %q, want %q", tt.args, tt.edit, got, tt.want)
+		if got, damage := f.Unclean(), f.Damage(); got != tt.want || damage != tt.damage {
+			t.Errorf("%s with %q: Unclean() = %q, Damage() = %q, want %q, %q", tt.args, tt.edit, got, damage, tt.want, tt.damage)
 		}
 	}
 }

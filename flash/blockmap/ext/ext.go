@@ -138,10 +138,16 @@ func (f *FS) Free() (int64, error) {
 // was not unmounted, and a list of deleted files that are still to be freed, change nothing of what
 // is read.
 func (f *FS) Unclean() string {
-	switch {
-	case f.super.incompat&incompatRecover != 0:
+	if f.super.incompat&incompatRecover != 0 {
 		return "its journal waits for a replay"
-	case f.super.state&stateErrors != 0:
+	}
+	return ""
+}
+
+// Damage says that the kernel has found errors, "" when it has not. It goes on to mount and to read
+// such a file system, as GRUB does.
+func (f *FS) Damage() string {
+	if f.super.state&stateErrors != 0 {
 		return "the kernel found errors on it: e2fsck is due"
 	}
 	return ""

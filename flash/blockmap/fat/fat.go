@@ -132,6 +132,9 @@ func (f *FS) Free() (int64, error) {
 // to change what boots. What such a cut can damage, the chains of clusters, is checked for each file.
 func (f *FS) Unclean() string { return "" }
 
+// Damage is always "": FAT has but the marks that Unclean tells of.
+func (f *FS) Damage() string { return "" }
+
 // find follows a path from the root directory. A directory that is its own ancestor ends the search:
 // otherwise paths through it would not end.
 func (f *FS) find(name string) (*entry, error) {

@@ -6,12 +6,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 
 	"golang.org/x/sys/unix"
 
+	"holdfast/flash/blockmap/ext"
 	"holdfast/flash/store"
 	"holdfast/flash/volume"
 	"holdfast/initramfs"
@@ -80,6 +83,8 @@ func ways() {
 	check(unix.Unmount("/view", 0))
 	check(unix.Unmount("/whole", 0))
 
+	anew("/dev/vde")
+
 	mount("vdf", "/fat", unix.MS_RDONLY, "")
 	say("fat: shows %q", head("/fat"))
 	set("/fat", "backup")
@@ -96,6 +101,41 @@ func ways() {
 	count = writes("vda")
 	set("/4kn", "backup")
 	say("4kn: shows %q, %d sectors written", head("/4kn"), count())
+}
+
+// anew has a file that was just made, which a journal keeps from GRUB, and one that hides another.
+func anew(device string) {
+	mount(filepath.Base(device), "/anew", 0, "")
+	text, err := os.ReadFile("/anew/boot/grub/default")
+	check(err)
+	check(os.Rename("/anew/boot/grub/default", "/anew/old"))
+	check(os.WriteFile("/anew/boot/grub/default", append([]byte("0"), text[1:]...), 0o644))
+	set("/anew", "backup")
+	say("anew: GRUB sees %q", onDevice(device))
+
+	check(os.WriteFile("/anew/other", append([]byte("0"), text[1:]...), 0o644))
+	check(unix.Mount("/anew/other", "/anew/boot/grub/default", "", unix.MS_BIND, ""))
+	set("/anew", "backup")
+	set("/anew", "active")
+	check(unix.Unmount("/anew/boot/grub/default", 0))
+	check(unix.Unmount("/anew", 0))
+}
+
+// onDevice is how the saved default begins for one who, as GRUB, knows no mount.
+func onDevice(device string) string {
+	size, err := os.ReadFile("/sys/class/block/" + filepath.Base(device) + "/size")
+	check(err)
+	var sectors int64
+	_, err = fmt.Sscan(string(size), &sectors)
+	check(err)
+	r := io.NewSectionReader(store.Device{Name: device, Size: sectors * store.Sector}, 0, sectors*store.Sector)
+	disk, err := ext.Open(r, r.Size())
+	check(err)
+	b, err := fs.ReadFile(disk, "boot/grub/default")
+	if err != nil {
+		return err.Error()
+	}
+	return string(b[:3])
 }
 
 // stale has a page in memory that is older than the disk when its file is written.
