@@ -119,7 +119,7 @@ func (p Plan) write(rep ops.Reporter) error {
 // without CONFIG_BLK_DEV_WRITE_MOUNTED): the file system is writable for the time of the write.
 func (p Plan) writeRemounted(rep ops.Reporter) error {
 	dir, _ := p.spot.volume.Mounted()
-	if err := checkRemount(dir); err != nil {
+	if err := checkRemount(dir, p.spot.volume.Type); err != nil {
 		return err
 	}
 	rep.Log(fmt.Sprintf("the kernel lets nobody write to %s while it is mounted: %s is mounted for writing meanwhile", p.spot.device.Name, dir))

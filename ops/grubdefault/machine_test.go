@@ -217,8 +217,9 @@ func TestRefusingKernel(t *testing.T) {
 		newFixture(t, "-t ext4", with(legacyTree(), "boot/grub/default", "")).disk(),
 	}
 	disks[2].overwrite(1024, stage2Sector(0))
+	noJournal := newFixture(t, "-t ext2", legacyTree()).whole()
 	before := [][]byte{nil, disks[1].bytes(), disks[2].bytes()}
-	got := boot(t, "kernel-6.12", "test=refusing bdev_allow_write_mounted=0", false, disks...)
+	got := boot(t, "kernel-6.12", "test=refusing bdev_allow_write_mounted=0", false, append(disks, noJournal)...)
 	want := []string{
 		`refusing: shows "0\n#", ro,nosuid,nodev,noexec,relatime ro`,
 		`/ro: one sector, N of partition 1 of /dev/vda (boot/grub/default), through the device`,
@@ -234,6 +235,11 @@ func TestRefusingKernel(t *testing.T) {
 		`/stage2: one sector, N of /dev/vdc (behind the MBR), through the device`,
 		`/stage2: /dev/vdc sector N: 0 -> 2`,
 		`/stage2: set backup: <nil>, exit 0`,
+		`/nojournal: one sector, N of /dev/vdd (boot/grub/default), through the device`,
+		`/nojournal: the kernel lets nobody write to /dev/vdd while it is mounted: /nojournal is mounted for writing meanwhile`,
+		`/nojournal: /dev/vdd sector N: 0 -> 2`,
+		`/nojournal: set backup: <nil>, exit 0`,
+		`refusing: shows "2\n#", ro,relatime ro,norecovery`,
 		"end",
 	}
 	if !slices.Equal(got, want) {
@@ -250,6 +256,7 @@ func TestRefusingKernel(t *testing.T) {
 			t.Errorf("the file holds %q", got)
 		}
 	}
+	noJournal.check("-t ext2")
 	if got := disks[2].bytes()[1024:1536]; string(got) != string(stage2Sector(2)) {
 		t.Errorf("sector 2 holds %q", got)
 	}

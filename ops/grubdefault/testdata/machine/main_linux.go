@@ -176,6 +176,11 @@ func refusing() {
 
 	mount("vdc1", "/stage2", unix.MS_RDONLY, "")
 	set("/stage2", "backup")
+
+	mount("vdd", "/nojournal", unix.MS_RDONLY, "noload") // as PID 1 mounts all
+	set("/nojournal", "backup")
+	say("refusing: shows %q, %s", head("/nojournal"), options("/nojournal"))
+	check(unix.Unmount("/nojournal", 0))
 }
 
 // set sets the default of the flash at target and says how.
