@@ -64,16 +64,16 @@ func TestRefuses(t *testing.T) {
 			spoil: func(f *fixture) { f.debugfs("punch " + saved + " 0 1\nfallocate " + saved + " 0 1") }},
 		{name: "two extents", mkfs: ext2, files: with(legacyTree(), saved, twoBlocks), want: "several places", code: ops.Refused,
 			spoil: func(f *fixture) { f.debugfs("sif " + saved + " block[1] 5000") }},
-		{name: "outside of the partition", mkfs: ext2, files: legacyTree(), want: "", code: ops.Refused,
+		{name: "outside of the partition", mkfs: ext2, files: legacyTree(), want: "outside of the file system", code: ops.Refused,
 			spoil: func(f *fixture) { f.debugfs("sif " + saved + " block[0] 4000000") }},
 		{name: "dirty journal", mkfs: ext4, files: legacyTree(), want: "journal", code: ops.Refused, spoil: soil},
-		{name: "directory loop", mkfs: ext2, files: legacyTree(), want: "", code: ops.Invalid,
+		{name: "directory loop", mkfs: ext2, files: legacyTree(), want: "default in boot/grub or grub: file does not exist", code: ops.Invalid,
 			spoil: func(f *fixture) { f.debugfs("unlink boot/grub\nlink boot boot/grub") }},
-		{name: "link loop", mkfs: ext2, files: legacyTree(), want: "", code: ops.Invalid,
+		{name: "link loop", mkfs: ext2, files: legacyTree(), want: "too many symbolic links", code: ops.Invalid,
 			spoil: func(f *fixture) { f.debugfs("rm " + saved + "\ncd boot/grub\nsymlink default default") }},
-		{name: "corrupt superblock", mkfs: ext2, files: legacyTree(), want: "", code: ops.Invalid,
+		{name: "corrupt superblock", mkfs: ext2, files: legacyTree(), want: "no file system that is known here", code: ops.Invalid,
 			later: func(f *fixture) { f.overwrite(partStart+1024+56, []byte{0, 0}) }},
-		{name: "truncated", mkfs: ext2, files: legacyTree(), want: "", code: ops.Invalid,
+		{name: "truncated", mkfs: ext2, files: legacyTree(), want: "partition 1 is outside of the disk", code: ops.Invalid,
 			later: func(f *fixture) {
 				if err := os.Truncate(f.path, partStart+partSize/2); err != nil {
 					f.t.Fatal(err)
@@ -280,21 +280,36 @@ func TestApplyCancelled(t *testing.T) {
 	}
 }
 
-// TestApplyWaits has somebody else at the flash, until it is said that we wait.
+// TestApplyWaits has somebody else at the flash, or at GRUB's files that another flash may share, until
+// it is said that we wait.
 func TestApplyWaits(t *testing.T) {
-	f := newFixture(t, "-t ext2", legacyTree()).disk()
-	p, err := Request{Report: f.report(), Slot: "backup"}.Plan()
-	if err != nil {
-		t.Fatal(err)
-	}
-	unlock, err := store.Lock(t.Context(), f.path, func() {})
-	if err != nil {
-		t.Fatal(err)
-	}
-	log := waiter{unlock: unlock}
-	err = p.Apply(t.Context(), &log)
-	if want := "waiting: somebody else is at " + f.path; err != nil || len(log.said) != 2 || log.said[0] != want {
-		t.Errorf("Apply = %v and reports %q, want %q first", err, log.said, want)
+	boot := newFixture(t, "-t ext2", legacyTree()).disk()
+	other := newFixture(t, "-t ext2", nil).disk()
+	for _, f := range []*fixture{boot, other} {
+		v, err := volume.Open(other.path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer v.Close()
+		r, err := status.Read(status.Target{FS: v.FS(), Volume: v, Name: other.path, GRUB: boot.report().Target.GRUB})
+		if err != nil {
+			t.Fatal(err)
+		}
+		slot := map[*fixture]string{boot: "backup", other: "active"}[f]
+		p, err := Request{Report: r, Slot: slot}.Plan()
+		if err != nil {
+			t.Fatal(err)
+		}
+		unlock, err := store.Lock(t.Context(), f.path, func() {})
+		if err != nil {
+			t.Fatal(err)
+		}
+		log := waiter{unlock: unlock}
+		err = p.Apply(t.Context(), &log)
+		if want := "waiting: somebody else is at " + f.path; err != nil || len(log.said) != 2 || log.said[0] != want {
+			t.Errorf("Apply = %v and reports %q, want %q first", err, log.said, want)
+		}
+		unlock()
 	}
 }
 
