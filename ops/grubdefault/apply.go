@@ -127,7 +127,7 @@ func (p Plan) writeRemounted(rep ops.Reporter) error {
 
 // inForce adds to an error of writing what GRUB finds now: some come when all is written already.
 func (p Plan) inForce(err error) error {
-	e := &ops.Error{Kind: ops.Internal, Op: op, Hint: "look again: holdfast default show"}
+	e := &ops.Error{Kind: ops.Internal, Hint: "look again: holdfast default show"}
 	var known *ops.Error
 	if errors.As(err, &known) {
 		e.Kind, e.Hint = known.Kind, cmp.Or(known.Hint, e.Hint)
