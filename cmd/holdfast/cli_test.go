@@ -52,7 +52,7 @@ func TestExitCodes(t *testing.T) {
 		says string
 	}{
 		{"no such slot", "default set pending --yes --flash " + disk, ops.Refused, "no entry boots pending"},
-		{"a slot without an entry", "default set factory --yes --flash " + disk, ops.Refused, "holdfast: default: boot/grub/menu.lst: no entry boots factory"},
+		{"a slot without an entry", "default set factory --yes --flash " + disk, ops.Refused, "holdfast: default set: boot/grub/menu.lst: no entry boots factory"},
 		{"flash is an empty word", "default set backup --yes --flash=", ops.Usage, "--flash is empty"},
 		{"GRUB is an empty word", "status --grub= --flash " + disk, ops.Usage, "--grub is empty"},
 		{"default not confirmed", "default set backup --flash " + disk, ops.NotConfirmed, "give --yes"},

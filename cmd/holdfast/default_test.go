@@ -271,6 +271,20 @@ func TestConfirmByCommandLine(t *testing.T) {
 	}
 }
 
+// TestErrorsNameTheCommand: what fails when a default is set is said by the command that was given.
+func TestErrorsNameTheCommand(t *testing.T) {
+	disk := lookDisk(t, "grub-legacy")
+	spoil(t, disk, "default saved", "default 00000")
+	for command, args := range map[string]string{
+		"confirm": "--slot active", "default set": "active --yes", "default set-entry": "0 --yes",
+	} {
+		_, _, errs := cli(strings.Fields(command + " " + args + " --flash " + disk)...)
+		if want := "holdfast: " + command + ": boot/grub/menu.lst: this menu does not boot the saved default\n"; !strings.HasPrefix(errs, want) {
+			t.Errorf("%s says %q, want %q", command, errs, want)
+		}
+	}
+}
+
 // TestDefaultShow shows a person the menu to choose from.
 func TestDefaultShow(t *testing.T) {
 	disk := lookDisk(t, "grub-legacy")

@@ -45,6 +45,9 @@ func (c *config) command(s script.Statement) error {
 		c.saveEnv(args[1:], s.Line)
 	case "linux", "linux16", "linuxefi":
 		c.kernel(args[1:], s.Line)
+	case "initrd", "initrd16", "initrdefi":
+		c.initrd(args[1:])
+		c.other(name, args, s.Line)
 	default:
 		c.other(name, args, s.Line)
 	}
@@ -70,6 +73,9 @@ func (c *config) set(arg value, line string) {
 
 func (c *config) assign(name string, v value, line string) {
 	c.variables[name] = v
+	if c.entry != nil && name != "saved_entry" {
+		c.entry.moved = true
+	}
 	mixed := strings.Contains(v.text, mark) && v.text != markSaved && v.text != markOnce
 	if (name == "default" || name == "fallback") && (c.unsure > 0 || !v.known || mixed) {
 		c.unknown(line)
@@ -128,6 +134,9 @@ func (c *config) forget(line string) {
 	for name := range c.variables {
 		c.variables[name] = value{}
 	}
+	if c.entry != nil {
+		c.entry.moved = true
+	}
 }
 
 func (c *config) saveEnv(args []value, line string) {
@@ -153,14 +162,28 @@ func (c *config) kernel(args []value, line string) {
 	}
 	if c.unsure > 0 || len(args) == 0 {
 		c.unknown(line)
-		c.entry.Kernel, c.entry.Words, c.entry.Slot = "", nil, ""
+		c.entry.Kernel, c.entry.Words, c.entry.Slot, c.entry.Initrds = "", nil, "", nil
 		return
 	}
-	root := c.variables["root"]
-	if !root.known {
-		root.text = ""
+	c.entry.setKernel(texts(args), c.root(), 1)
+}
+
+// initrd is the command that loads what the kernel unpacks first, of several files one after the other.
+func (c *config) initrd(args []value) {
+	if c.entry == nil || c.unsure > 0 {
+		return
 	}
-	c.entry.setKernel(texts(args), root.text, 1)
+	for _, file := range texts(args) {
+		c.entry.addInitrd(file, c.root())
+	}
+}
+
+// root is the device of a path that names none, "" when it is not known.
+func (c *config) root() string {
+	if root := c.variables["root"]; root.known {
+		return root.text
+	}
+	return ""
 }
 
 // loads reports that a command fails where GRUB cannot load what the entry boots.
@@ -187,6 +210,9 @@ func (c *config) other(name string, args []value, line string) {
 	}
 	if strings.HasPrefix(name, "search") {
 		c.variables["root"] = value{} // also without a name for what it finds
+		if c.entry != nil {
+			c.entry.moved = true
+		}
 	}
 	switch {
 	case name == "read" || name == "getenv" || name == "increment" || name == "decrement":

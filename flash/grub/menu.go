@@ -33,12 +33,15 @@ type Entry struct {
 	Saves   string   // what it saves as the default when it is booted; "" when it leaves that alone
 	Kernel  string   // path of the kernel on its file system, without GRUB's device; "" when there is none
 	Words   []string // the kernel's command line as GRUB passes it
+	Initrds []string // paths of the initrds on the kernel's file system, as far as they are known to be there
 	Submenu bool
 
 	Partition int    // of the kernel, from 1; 0 when it is not known
 	Elsewhere string // the slot, where it is one of another partition's flash: Slot is "" then
 
 	parents []string // the names of the submenus around it
+	device  string   // of the kernel as GRUB names it: "hd0,1"; "" when it is not known
+	moved   bool     // after the kernel was loaded, the device may have changed
 	ways    ways
 }
 

@@ -40,7 +40,7 @@ title Half
 kernel
 `
 	want := []Entry{
-		{Key: "0", Title: "Active image", Saves: "1", Slot: "active", Kernel: "/system/active/kernel.img", Words: []string{"quiet", `note="a  b"`, "img=backup"}, Partition: 2},
+		{Key: "0", Title: "Active image", Saves: "1", Slot: "active", Kernel: "/system/active/kernel.img", Words: []string{"quiet", `note="a  b"`, "img=backup"}, Initrds: []string{"/system/active/initrd.img"}, Partition: 2},
 		{Key: "1", Title: "Backup image", Slot: "backup", Kernel: "/sys/backup/kernel.img", Words: []string{}, Partition: 2},
 		{Key: "2", Title: "Maintenance", Slot: "maintenance", Kernel: "/firmware/kernel.img", Words: []string{"x"}},
 		{Key: "3", Title: "Formilux", Slot: "maintenance", Kernel: "/boot/kernel", Words: []string{"img=maint"}},
@@ -83,7 +83,7 @@ menuentry "Factory" --id=fac {
 }
 `
 	want := []Entry{
-		{Key: "0", Title: `It's "one"`, ID: "one", Saves: "1", Slot: "active", Kernel: "/system/active/kernel.img", Words: []string{"note=a b", `c\d`, "e f"}, Partition: 2},
+		{Key: "0", Title: `It's "one"`, ID: "one", Saves: "1", Slot: "active", Kernel: "/system/active/kernel.img", Words: []string{"note=a b", `c\d`, "e f"}, Initrds: []string{"/system/active/initrd.img"}, Partition: 2},
 		{Key: "1", Title: "More", Submenu: true},
 		{Key: "1>0", Title: "Inside", ID: "inside", Slot: "backup", Kernel: "/system/backup/kernel.img", Words: []string{}},
 		{Key: "2", Title: "Factory", ID: "fac", Slot: "factory", Kernel: "/boot/vmlinuz", Words: []string{"img=factory"}},
@@ -108,7 +108,7 @@ menuentry "Factory" --id=fac {
 func plain(entries []Entry) []Entry {
 	entries = slices.Clone(entries)
 	for i := range entries {
-		entries[i].parents, entries[i].ways = nil, ways{}
+		entries[i].parents, entries[i].device, entries[i].moved, entries[i].ways = nil, "", false, ways{}
 	}
 	return entries
 }
@@ -196,6 +196,70 @@ func TestOnPartition(t *testing.T) {
 		e := m.OnPartition(2).Entries[len(m.Entries)-1]
 		if e.Slot != tt.slot || tt.slot == "" && e.Elsewhere != "active" {
 			t.Errorf("%s, %s: slot %q, elsewhere %q, want %q", tt.file, tt.name, e.Slot, e.Elsewhere, tt.slot)
+		}
+	}
+}
+
+// TestInitrds: an initrd that cannot be told to be beside the kernel is not known.
+func TestInitrds(t *testing.T) {
+	tests := []struct{ name, file, entry, want string }{
+		{"plain", "menu.lst", "root (hd0,1)\nkernel /k\ninitrd /i", "/i"},
+		{"no root", "menu.lst", "kernel /k\ninitrd /i", "/i"},
+		{"both with a device", "menu.lst", "root (hd0,0)\nkernel (hd0,1)/k\ninitrd (hd0,1)/i", "/i"},
+		{"device of root", "menu.lst", "root (hd0,1)\nkernel /k\ninitrd (hd0,1)/i", "/i"},
+		{"one word", "menu.lst", "kernel /k\ninitrd /i more", "/i"},
+		{"two lines", "menu.lst", "kernel /k\ninitrd /i\ninitrd /j", "/i /j"},
+		{"another partition", "menu.lst", "root (hd0,0)\nkernel (hd0,1)/k\ninitrd /i", ""},
+		{"another disk", "menu.lst", "kernel (hd0,1)/k\ninitrd (hd1,1)/i", ""},
+		{"another root", "menu.lst", "uuid 1\nkernel /k\nuuid 2\ninitrd /i", ""},
+		{"blocks", "menu.lst", "root (hd0,1)\nkernel /k\ninitrd (hd0,1)17+4", ""},
+		{"before the kernel", "menu.lst", "initrd /i\nkernel /k", ""},
+		{"of a kernel before", "menu.lst", "kernel /k\ninitrd /i\nkernel /l", ""},
+		{"behind savedefault", "menu.lst", "kernel /k\nsavedefault\ninitrd /i", ""},
+		{"no file", "menu.lst", "kernel /k\ninitrd", ""},
+
+		{"plain", "grub.cfg", "linux /k\ninitrd /i", "/i"},
+		{"several", "grub.cfg", "linux /k\ninitrd /ucode /i", "/ucode /i"},
+		{"for a kernel of 16 bits", "grub.cfg", "linux16 /k\ninitrd16 /i", "/i"},
+		{"with a name", "grub.cfg", "linux /k\ninitrd newc:etc/x:/i /j", "/i /j"},
+		{"a device that is not known", "grub.cfg", "linux ($d,msdos2)/k\ninitrd ($d,msdos2)/i", "/i"},
+		{"savedefault", "grub.cfg", "linux /k\nset saved_entry=1\nsave_env saved_entry\ninitrd /i", "/i"},
+		{"a path that is not known", "grub.cfg", "linux /k\ninitrd /i-$x", ""},
+		{"another partition", "grub.cfg", "set root=hd0,msdos1\nlinux (hd0,msdos2)/k\ninitrd /i", ""},
+		{"another root", "grub.cfg", "linux /k\nsearch --set=root --label x\ninitrd /i", ""},
+		{"another device", "grub.cfg", "linux ($d,msdos2)/k\nset d=hd1\ninitrd ($d,msdos2)/i", ""},
+		{"perhaps", "grub.cfg", "linux /k\nif [ -f /i ]; then initrd /i; fi", ""},
+		{"perhaps another kernel", "grub.cfg", "linux /k\ninitrd /i\nif [ -f /l ]; then linux /l; fi", ""},
+		{"in a function", "grub.cfg", "linux /k\nload", ""},
+	}
+	for _, tt := range tests {
+		text := "title a\n" + tt.entry + "\n"
+		if tt.file == "grub.cfg" {
+			text = "insmod regexp\nregexp --set=d x y\nregexp --set=x x y\nmenuentry a {\n" + tt.entry + "\n}\n"
+		}
+		m, err := readMenu(fstest.MapFS{"grub/" + tt.file: {Data: []byte(text)}}, "grub/"+tt.file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Join(m.Entries[0].Initrds, " "); got != tt.want {
+			t.Errorf("%s, %s: initrds %q, want %q", tt.file, tt.name, got, tt.want)
+		}
+	}
+}
+
+func TestInSlot(t *testing.T) {
+	for _, tt := range []struct{ kernel, file, want string }{
+		{"/system/active/kernel.img", "/system/active/kernel.img", "kernel.img"},
+		{"/system/active/kernel.img", "/system//active/initrd.img", "initrd.img"},
+		{"/mnt/sys/active/vmlinuz", "/mnt/sys/active/vmlinuz", "vmlinuz"},
+		{"/system/active/kernel.img", "/system/backup/initrd.img", ""},
+		{"/system/active/kernel.img", "/mnt/system/active/initrd.img", ""},
+		{"/system/active/kernel.img", "/boot/initrd.img", ""},
+		{"/boot/active/vmlinuz", "/boot/active/vmlinuz", ""}, // img= alone tells the slot
+	} {
+		e := Entry{Kernel: tt.kernel, Slot: "active"}
+		if got := e.InSlot(tt.file); got != tt.want {
+			t.Errorf("InSlot(%q) with kernel %q = %q, want %q", tt.file, tt.kernel, got, tt.want)
 		}
 	}
 }

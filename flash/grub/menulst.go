@@ -185,10 +185,15 @@ func (l *menuList) inEntry(command, args string) {
 			words = words[1:]
 		}
 		e.setKernel(words, l.root, 0)
+	case "initrd": // one that fails behind savedefault makes GRUB go on with what was saved: too odd to follow
+		if words := splitWords(args); len(words) > 0 && !l.saveLines[len(l.menu.Entries)-1].late {
+			e.addInitrd(words[0], l.root)
+		}
 	case "root", "rootnoverify":
 		l.root, _, _ = strings.Cut(args, " ")
+		e.moved = true
 	case "find", "uuid":
-		l.root = ""
+		l.root, e.moved = "", true
 	case "savedefault":
 		l.saveLines[len(l.menu.Entries)-1] = saveLine{arg: args, late: e.Kernel != ""}
 	}

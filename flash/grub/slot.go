@@ -17,11 +17,33 @@ func (e *Entry) setKernel(words []string, root string, first int) {
 	if len(words) == 0 {
 		return
 	}
-	e.Kernel, e.Words = words[0], words[1:]
-	if strings.HasPrefix(e.Kernel, "(") {
-		root, e.Kernel, _ = strings.Cut(e.Kernel, ")")
-	}
+	e.Words = words[1:]
+	root, e.Kernel = deviceAndPath(words[0], root)
+	e.Initrds, e.device, e.moved = nil, strings.Trim(root, "()"), false
 	e.Slot, e.Partition = slotOf(e.Kernel, e.Words), partitionOf(root, first)
+}
+
+// deviceAndPath takes "(hd0,1)/path" apart. A path without a device is on root.
+func deviceAndPath(file, root string) (device, path string) {
+	if !strings.HasPrefix(file, "(") {
+		return root, file
+	}
+	device, path, _ = strings.Cut(file, ")")
+	return device, path
+}
+
+// addInitrd takes a file that is loaded after the kernel. One that may be on another file system than
+// the kernel, or has no plain path, is left out: nothing is known of it.
+func (e *Entry) addInitrd(file, root string) {
+	if strings.HasPrefix(file, "newc:") { // GRUB 2: newc:NAME:FILE
+		parts := strings.SplitN(file, ":", 3)
+		file = parts[len(parts)-1]
+	}
+	device, name := deviceAndPath(file, root)
+	if e.Kernel == "" || e.moved || strings.Trim(device, "()") != e.device || !strings.HasPrefix(name, "/") || strings.Contains(name, "$") {
+		return
+	}
+	e.Initrds = append(e.Initrds, name)
 }
 
 // partitionName is a partition of a disk; GRUB 2 may say of which kind of table.
@@ -70,11 +92,11 @@ func slotOf(kernel string, words []string) string {
 	return ""
 }
 
-// KernelInSlot is the name of the entry's kernel in the folder of its slot, "" where it is read from
-// elsewhere and img= alone tells the slot.
-func (e Entry) KernelInSlot() string {
-	dir, name := path.Split(path.Clean(e.Kernel))
-	if e.Slot == "" || path.Base(dir) != e.Slot {
+// InSlot is the name that the entry's kernel, or an initrd beside it, has in the folder of its slot; ""
+// where it is read from elsewhere, as when img= alone tells the slot.
+func (e Entry) InSlot(file string) string {
+	dir, name := path.Split(path.Clean(file))
+	if e.Slot == "" || slotOf(file, nil) != e.Slot || path.Clean(dir) != path.Dir(path.Clean(e.Kernel)) {
 		return ""
 	}
 	return name

@@ -1,10 +1,12 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -26,6 +28,40 @@ func Lock(ctx context.Context, name string, waiting func()) (unlock func(), err 
 		return nil, fmt.Errorf("lock %s: %w", name, err)
 	}
 	return func() { f.Close() }, nil
+}
+
+// LockAll takes the locks of several names. Whoever takes several takes them in the same order, by their
+// inodes, so that no two wait for each other; names of the same file are locked once.
+func LockAll(ctx context.Context, names []string, waiting func(name string)) (unlock func(), err error) {
+	type file struct {
+		name     string
+		dev, ino uint64
+	}
+	var files []file
+	for _, name := range names {
+		var st unix.Stat_t
+		if err := unix.Stat(name, &st); err != nil {
+			return nil, &os.PathError{Op: "lock", Path: name, Err: err}
+		}
+		files = append(files, file{name, uint64(st.Dev), st.Ino})
+	}
+	slices.SortStableFunc(files, func(a, b file) int { return cmp.Or(cmp.Compare(a.dev, b.dev), cmp.Compare(a.ino, b.ino)) })
+	files = slices.CompactFunc(files, func(a, b file) bool { return a.dev == b.dev && a.ino == b.ino })
+	var held []func()
+	unlock = func() {
+		for _, u := range held {
+			u()
+		}
+	}
+	for _, f := range files {
+		one, err := Lock(ctx, f.name, func() { waiting(f.name) })
+		if err != nil {
+			unlock()
+			return nil, err
+		}
+		held = append(held, one)
+	}
+	return unlock, nil
 }
 
 func lock(ctx context.Context, f *os.File, waiting func()) error {

@@ -258,3 +258,52 @@ func TestLock(t *testing.T) {
 		t.Errorf("Lock of nothing = %v, want os.ErrNotExist", err)
 	}
 }
+
+// TestLockAll has two at work that name the same in another order, and one file by two names.
+func TestLockAll(t *testing.T) {
+	dir := t.TempDir()
+	a, b, link := filepath.Join(dir, "a"), filepath.Join(dir, "b"), filepath.Join(dir, "link")
+	for _, name := range []string{a, b} {
+		if err := os.WriteFile(name, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Symlink("a", link); err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error)
+	for _, names := range [][]string{{a, b, link}, {b, link, a}} {
+		go func() {
+			for range 20 {
+				unlock, err := LockAll(t.Context(), names, func(string) {})
+				if err != nil {
+					done <- err
+					return
+				}
+				unlock()
+			}
+			done <- nil
+		}()
+	}
+	for range 2 {
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}
+	unlock, err := LockAll(t.Context(), []string{a, b}, func(string) {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unlock()
+	for _, name := range []string{a, b} {
+		ctx, cancel := context.WithCancel(t.Context())
+		said := ""
+		_, err := LockAll(ctx, []string{name}, func(name string) { said = name; cancel() })
+		if !errors.Is(err, context.Canceled) || said != name {
+			t.Errorf("LockAll of what is locked = %v, waiting for %q", err, said)
+		}
+	}
+	if _, err := LockAll(t.Context(), []string{link, filepath.Join(dir, "absent")}, func(string) {}); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("LockAll of nothing = %v, want os.ErrNotExist", err)
+	}
+}

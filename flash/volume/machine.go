@@ -146,6 +146,50 @@ func (m machine) attached(image os.FileInfo) string {
 	return ""
 }
 
+// sharing says what else works on the image file of a loop device: another one that shows some of the
+// same bytes, or a virtual machine. It is "" of any other disk.
+func (m machine) sharing(disk string) (string, error) {
+	if node, err := filepath.EvalSymlinks(disk); err == nil {
+		disk = node
+	}
+	own := m.loop(m.name(disk))
+	image, err := os.Stat(own.file)
+	if err != nil {
+		return "", nil // no loop device, or its file was deleted
+	}
+	others, _ := filepath.Glob(filepath.Join(m.sys, "block/loop*"))
+	for _, dir := range others {
+		other := m.loop(filepath.Base(dir))
+		if other.name == own.name || other.from >= own.to || own.from >= other.to {
+			continue
+		}
+		if backing, err := os.Stat(other.file); err == nil && os.SameFile(image, backing) {
+			return fmt.Sprintf("%s, the image file of %s, is attached to %s too", own.file, disk, m.node(other.name)), nil
+		}
+	}
+	if !image.Mode().IsRegular() {
+		return "", nil
+	}
+	if by, err := locked(own.file); err != nil || by {
+		return fmt.Sprintf("%s, the image file of %s, is locked by another program, as by a virtual machine that runs from it", own.file, disk), err
+	}
+	return "", nil
+}
+
+// loop is a loop device and the bytes of a file that it shows; file is "" of another block device.
+type loop struct {
+	name     string // "loop0"
+	file     string
+	from, to int64
+}
+
+func (m machine) loop(name string) loop {
+	dir := filepath.Join(m.sys, "block", name)
+	l := loop{name: name, file: text(dir, "loop/backing_file"), from: number(dir, "loop/offset")}
+	l.to = l.from + number(dir, "size")*unit
+	return l
+}
+
 // users says what uses a volume beside its mounts: a loop device, a virtual machine that has the
 // image file locked, or another user of the block device.
 func (m machine) users(v *Volume) (string, error) {
@@ -156,6 +200,9 @@ func (m machine) users(v *Volume) (string, error) {
 	}
 	if loop := m.attached(info); loop != "" {
 		return fmt.Sprintf("%s is attached to %s", name, loop), nil
+	}
+	if by, err := m.sharing(v.Disk); err != nil || by != "" {
+		return by, err
 	}
 	if info.Mode()&fs.ModeDevice == 0 {
 		if by, err := locked(name); err != nil || by {

@@ -327,6 +327,47 @@ func TestInUse(t *testing.T) {
 	}
 }
 
+// Two loop devices over one image file are as two disks to the kernel.
+func TestInUseByAnotherLoop(t *testing.T) {
+	f := newFake(t)
+	image := makeDisk(t, "dos", flashPart)
+	f.add("loop0", "loop0", "7:0", 0, flashPart.make(t))
+	v, err := f.openName("loop0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer v.Close()
+	loop := func(name, file string, offset, sectors int) {
+		write(t, filepath.Join(f.sys, "block", name, "loop/backing_file"), file+"\n")
+		write(t, filepath.Join(f.sys, "block", name, "loop/offset"), fmt.Sprintln(offset))
+		write(t, filepath.Join(f.sys, "block", name, "size"), fmt.Sprintln(sectors))
+	}
+	loop("loop0", image, mib, 2048)
+	loop("loop1", image, 2*mib, 2048) // the partition behind it
+	loop("loop2", makeDisk(t, "dos", flashPart), 0, 16384)
+	if got := v.InUse(); got != "" {
+		t.Errorf("InUse = %q", got)
+	}
+	loop("loop3", image, 0, 16384)
+	if got, want := v.InUse(), image+", the image file of "+f.node("loop0")+", is attached to "+f.node("loop3")+" too"; got != want {
+		t.Errorf("InUse = %q, want %q", got, want)
+	}
+	if err := os.RemoveAll(filepath.Join(f.sys, "block/loop3")); err != nil {
+		t.Fatal(err)
+	}
+	lock, err := os.OpenFile(image, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer lock.Close()
+	if err := lockRange(lock); err != nil {
+		t.Fatal(err)
+	}
+	if got := v.InUse(); !strings.Contains(got, "is locked by another program") {
+		t.Errorf("InUse of a loop device over a locked image = %q", got)
+	}
+}
+
 func TestMapStaysOnTheFileSystem(t *testing.T) {
 	if _, err := os.Stat("/proc/self/status"); err != nil {
 		t.Fatal(err)

@@ -184,8 +184,10 @@ func (v *Volume) Mounted() (dir string, written bool) {
 }
 
 // InUse says what else uses the volume, so that nobody should write to it behind that user's back: a
-// loop device, a virtual machine, a RAID. It is "" when nothing does that can be seen from here, and
-// of a mounted volume: see Mounted.
+// loop device, be it another one over the same image file, a virtual machine, a RAID. It is "" when
+// nothing does that can be seen from here, and of a mounted volume: see Mounted. Not seen are a loop
+// device over the disk of a partition that is named by itself, a file system that another loop device
+// has mounted besides this volume's own mount, and whatever other machines do to a shared disk.
 func (v *Volume) InUse() string {
 	if len(v.mounts) > 0 || v.Disk == "" {
 		return ""

@@ -144,22 +144,10 @@ func (b booted) first(menu grub.Menu, told bool) (grub.Entry, error) {
 	return grub.Entry{}, refused(fmt.Sprintf("no entry of %s boots %s", menu.Path, b.slot), "")
 }
 
-// unknown says why the report has no boot default.
-func (r Request) unknown() string {
-	for _, p := range r.Report.Problems {
-		if why, ok := strings.CutPrefix(p, "boot default: "); ok {
-			return why
-		}
-	}
-	return "GRUB's files were not found"
-}
-
 // withoutMenu goes by the numbers alone, as Formilux' grub-mbr-default did: every group has the same
 // size, and the first one begins with entry 0.
 func (r Request) withoutMenu(b booted, why string) (grubdefault.Request, error) {
 	switch {
-	case r.Retries == 0 && r.Report.Boot == nil:
-		return grubdefault.Request{}, refused(r.unknown(), "name the directory that holds boot/grub (or grub), or its device, by --grub")
 	case r.Retries == 0:
 		return grubdefault.Request{}, refused("no menu says which entries belong together: "+why,
 			"name the place of GRUB's files by --grub, or the size of the groups by --retries N")

@@ -24,8 +24,7 @@ func (p Plan) Apply(ctx context.Context, rep ops.Reporter) error {
 	if p.Nothing() {
 		return nil
 	}
-	name := p.lockName()
-	unlock, err := store.Lock(ctx, name, func() { rep.Log("waiting: somebody else is at " + name) })
+	unlock, err := store.LockAll(ctx, p.lockNames(), func(name string) { rep.Log("waiting: somebody else is at " + name) })
 	if err != nil {
 		return fail(kindOf(err, ops.Internal), "", err, "")
 	}
@@ -81,14 +80,14 @@ func (p Plan) checkImage(ctx context.Context, rep ops.Reporter) error {
 	return err
 }
 
-// lockName is what everybody locks who writes to this flash, however it was named: its device, which
-// has one name only, else its image file.
-func (p Plan) lockName() string {
-	v := p.request.Report.Target.Volume
-	if v == nil {
-		v = p.spot.volume
+// lockNames are what everybody locks who writes to this flash, or to the saved default: two flashes
+// can share one. Each is a device, which has one name only, or an image file.
+func (p Plan) lockNames() []string {
+	names := []string{p.spot.device.Name}
+	if v := p.request.Report.Target.Volume; v != nil {
+		names = append(names, cmp.Or(v.Device, v.Disk, v.Dir))
 	}
-	return cmp.Or(v.Device, v.Disk, v.Dir)
+	return names
 }
 
 // write writes in the way of the plan and makes sure that GRUB will see it.
@@ -128,7 +127,7 @@ func (p Plan) writeRemounted(rep ops.Reporter) error {
 
 // inForce adds to an error of writing what GRUB finds now: some come when all is written already.
 func (p Plan) inForce(err error) error {
-	e := &ops.Error{Kind: ops.Internal, Op: op, Hint: "look again: holdfast default show"}
+	e := &ops.Error{Kind: ops.Internal, Hint: "look again: holdfast default show"}
 	var known *ops.Error
 	if errors.As(err, &known) {
 		e.Kind, e.Hint = known.Kind, cmp.Or(known.Hint, e.Hint)

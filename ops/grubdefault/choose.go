@@ -150,14 +150,18 @@ func (r Request) empty(e grub.Entry) string {
 		if absent(r.Report.Target.FS, img.Kernel) {
 			return "has lost its kernel"
 		}
-		if name := e.KernelInSlot(); name != "" && absent(r.Report.Target.FS, path.Join(img.Dir, name)) {
-			return "has no " + name + ", which the entry names"
+		for _, file := range append([]string{e.Kernel}, e.Initrds...) {
+			if name := e.InSlot(file); name != "" && absent(r.Report.Target.FS, path.Join(img.Dir, name)) {
+				return "has no " + shown(name) + ", which the entry names"
+			}
 		}
 		return ""
 	}
 	t := r.Report.Target
-	if e.Kernel != "" && absent(t.GRUB.FS, e.Kernel) && absent(t.FS, e.Kernel) {
-		return "names a kernel that is not there, " + shown(e.Kernel)
+	for i, file := range append([]string{e.Kernel}, e.Initrds...) {
+		if file != "" && absent(t.GRUB.FS, file) && absent(t.FS, file) {
+			return fmt.Sprintf("names %s that is not there, %s", [...]string{"a kernel", "an initrd"}[min(i, 1)], shown(file))
+		}
 	}
 	return ""
 }

@@ -16,8 +16,6 @@ import (
 	"holdfast/ops/status"
 )
 
-const op = "default"
-
 // Request asks for another default. Exactly one of Slot, Entry and Retries is set.
 type Request struct {
 	Report  *status.Report // of the flash, whose Target says where GRUB's files are
@@ -121,9 +119,10 @@ func (l loader) changeTo(after grub.Saved) (store.Change, error) {
 	return store.Change{Old: l.text[:first], New: text[:first]}, nil
 }
 
+// fail makes an error without an Op: default set, confirm and the console each have a name of their own.
 func fail(kind ops.Kind, step string, err error, hint string) *ops.Error {
 	if hint == "" && errors.Is(err, fs.ErrPermission) {
 		hint = "run this as root; root should see whether it is immutable (lsattr) or write-protected"
 	}
-	return &ops.Error{Kind: kind, Op: op, Step: step, Err: err, Hint: hint}
+	return &ops.Error{Kind: kind, Step: step, Err: err, Hint: hint}
 }

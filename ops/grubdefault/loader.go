@@ -44,7 +44,7 @@ func open(g status.Place) (*volume.Volume, error) {
 	}
 	v, err := volume.Open(old.Name)
 	if err != nil {
-		return nil, fail(kindOf(err, ops.Invalid), "look again at "+old.Name, err, "")
+		return nil, fail(kindOf(err, ops.Invalid), "look again", err, "")
 	}
 	if v.Disk != old.Disk || v.Start != old.Start || v.Device != old.Device || v.UUID != old.UUID {
 		v.Close()

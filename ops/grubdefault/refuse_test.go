@@ -64,16 +64,16 @@ func TestRefuses(t *testing.T) {
 			spoil: func(f *fixture) { f.debugfs("punch " + saved + " 0 1\nfallocate " + saved + " 0 1") }},
 		{name: "two extents", mkfs: ext2, files: with(legacyTree(), saved, twoBlocks), want: "several places", code: ops.Refused,
 			spoil: func(f *fixture) { f.debugfs("sif " + saved + " block[1] 5000") }},
-		{name: "outside of the partition", mkfs: ext2, files: legacyTree(), want: "", code: ops.Refused,
+		{name: "outside of the partition", mkfs: ext2, files: legacyTree(), want: "outside of the file system", code: ops.Refused,
 			spoil: func(f *fixture) { f.debugfs("sif " + saved + " block[0] 4000000") }},
 		{name: "dirty journal", mkfs: ext4, files: legacyTree(), want: "journal", code: ops.Refused, spoil: soil},
-		{name: "directory loop", mkfs: ext2, files: legacyTree(), want: "", code: ops.Invalid,
+		{name: "directory loop", mkfs: ext2, files: legacyTree(), want: "default in boot/grub or grub: file does not exist", code: ops.Invalid,
 			spoil: func(f *fixture) { f.debugfs("unlink boot/grub\nlink boot boot/grub") }},
-		{name: "link loop", mkfs: ext2, files: legacyTree(), want: "", code: ops.Invalid,
+		{name: "link loop", mkfs: ext2, files: legacyTree(), want: "too many symbolic links", code: ops.Invalid,
 			spoil: func(f *fixture) { f.debugfs("rm " + saved + "\ncd boot/grub\nsymlink default default") }},
-		{name: "corrupt superblock", mkfs: ext2, files: legacyTree(), want: "", code: ops.Invalid,
+		{name: "corrupt superblock", mkfs: ext2, files: legacyTree(), want: "no file system that is known here", code: ops.Invalid,
 			later: func(f *fixture) { f.overwrite(partStart+1024+56, []byte{0, 0}) }},
-		{name: "truncated", mkfs: ext2, files: legacyTree(), want: "", code: ops.Invalid,
+		{name: "truncated", mkfs: ext2, files: legacyTree(), want: "partition 1 is outside of the disk", code: ops.Invalid,
 			later: func(f *fixture) {
 				if err := os.Truncate(f.path, partStart+partSize/2); err != nil {
 					f.t.Fatal(err)
@@ -86,6 +86,10 @@ func TestRefuses(t *testing.T) {
 		{name: "kernel that is none", mkfs: ext2, files: with(legacyTree(), "system/backup/kernel.img", "none"), want: "backup cannot boot", code: ops.Refused},
 		{name: "kernel of another name", mkfs: ext2, files: with(legacyTree(), "boot/grub/menu.lst", strings.Replace(legacyMenu, "backup/kernel.img", "backup/vmlinuz", 1)),
 			want: "backup has no vmlinuz", code: ops.Refused},
+		{name: "no initrd", mkfs: ext2, files: with(legacyTree(), "boot/grub/menu.lst", strings.Replace(legacyMenu, "img=backup\n", "img=backup\n\tinitrd /system/backup/initrd.img\n", 1)),
+			want: "backup has no initrd.img, which the entry names", code: ops.Refused},
+		{name: "no maintenance initrd", mkfs: ext2, files: with(legacyTree(), "boot/grub/menu.lst", strings.Replace(legacyMenu, "img=maint\n", "img=maint\n\tinitrd /firmware/initrd.img\n", 1)),
+			request: Request{Slot: "maintenance"}, want: "maintenance names an initrd that is not there, /firmware/initrd.img", code: ops.Refused},
 		{name: "damaged image", mkfs: ext2, files: with(legacyTree(), "system/backup/SHA256SUMS", strings.Repeat("0", 64)+"  kernel.img\n"),
 			want: "kernel.img: hash differs", code: ops.Refused},
 		{name: "entry of a damaged image", mkfs: ext2, files: with(legacyTree(), "system/backup/SHA256SUMS", strings.Repeat("0", 64)+"  kernel.img\n"),
@@ -280,21 +284,36 @@ func TestApplyCancelled(t *testing.T) {
 	}
 }
 
-// TestApplyWaits has somebody else at the flash, until it is said that we wait.
+// TestApplyWaits has somebody else at the flash, or at GRUB's files that another flash may share, until
+// it is said that we wait.
 func TestApplyWaits(t *testing.T) {
-	f := newFixture(t, "-t ext2", legacyTree()).disk()
-	p, err := Request{Report: f.report(), Slot: "backup"}.Plan()
-	if err != nil {
-		t.Fatal(err)
-	}
-	unlock, err := store.Lock(t.Context(), f.path, func() {})
-	if err != nil {
-		t.Fatal(err)
-	}
-	log := waiter{unlock: unlock}
-	err = p.Apply(t.Context(), &log)
-	if want := "waiting: somebody else is at " + f.path; err != nil || len(log.said) != 2 || log.said[0] != want {
-		t.Errorf("Apply = %v and reports %q, want %q first", err, log.said, want)
+	boot := newFixture(t, "-t ext2", legacyTree()).disk()
+	other := newFixture(t, "-t ext2", nil).disk()
+	for _, f := range []*fixture{boot, other} {
+		v, err := volume.Open(other.path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer v.Close()
+		r, err := status.Read(status.Target{FS: v.FS(), Volume: v, Name: other.path, GRUB: boot.report().Target.GRUB})
+		if err != nil {
+			t.Fatal(err)
+		}
+		slot := map[*fixture]string{boot: "backup", other: "active"}[f]
+		p, err := Request{Report: r, Slot: slot}.Plan()
+		if err != nil {
+			t.Fatal(err)
+		}
+		unlock, err := store.Lock(t.Context(), f.path, func() {})
+		if err != nil {
+			t.Fatal(err)
+		}
+		log := waiter{unlock: unlock}
+		err = p.Apply(t.Context(), &log)
+		if want := "waiting: somebody else is at " + f.path; err != nil || len(log.said) != 2 || log.said[0] != want {
+			t.Errorf("Apply = %v and reports %q, want %q first", err, log.said, want)
+		}
+		unlock()
 	}
 }
 
@@ -386,7 +405,7 @@ func TestStage2(t *testing.T) {
 func TestDiskIsGone(t *testing.T) {
 	const noDisk = "/sys" // mounted everywhere, of no disk
 	_, err := open(status.Place{FS: os.DirFS(noDisk), Volume: &volume.Volume{Name: noDisk, Disk: "/dev/vda", Dir: noDisk}})
-	if err == nil || err.Error() != "default: /sys: /dev/vda is gone" && err.Error() != "/sys: /dev/vda is gone" {
+	if err == nil || err.Error() != "/sys: /dev/vda is gone" {
 		t.Errorf("open: %v", err)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"path"
+	"slices"
 	"strings"
 
 	"holdfast/flash/blockmap"
@@ -99,8 +100,8 @@ func (r *Report) followBoot() {
 	if known && b.Entry.Elsewhere != "" {
 		r.problem("boot default: entry %s, %q: boots %s of partition %d, which is not this flash", b.Entry.Key, b.Entry.Title, b.Entry.Elsewhere, b.Entry.Partition)
 	}
-	if known && !r.loads(b.Entry) {
-		r.problem("boot default: entry %s, %q: its kernel cannot be loaded", b.Entry.Key, b.Entry.Title)
+	if lacks := r.lacks(b.Entry); known && lacks != "" {
+		r.problem("boot default: entry %s, %q: its %s cannot be loaded", b.Entry.Key, b.Entry.Title, lacks)
 	}
 	b.Next = b.Menu.Chain(b.Saved, r.loads)
 }
@@ -111,27 +112,51 @@ func retry(s grub.Saved) bool {
 	return ok && sector.Retry()
 }
 
-// loads reports whether GRUB can load an entry, as far as one can tell: a slot by its image, another
-// kernel by its file on the partition of GRUB. Nothing is hashed for this, nor does GRUB.
-func (r *Report) loads(e grub.Entry) bool {
+// loads reports whether GRUB can load an entry, as far as one can tell.
+func (r *Report) loads(e grub.Entry) bool { return r.lacks(e) == "" }
+
+// lacks says which of an entry's files GRUB cannot load, "kernel" or "initrd", and "" for none that is
+// known: a slot's are those of its image, a maintenance kernel and its initrd are on the partition of
+// GRUB. Nothing is hashed for this, nor does GRUB.
+func (r *Report) lacks(e grub.Entry) string {
 	if img, ok := r.Image(e.Slot); ok && !img.Staged {
-		return img.Broken == "" && r.hasKernel(img, e)
+		return r.imageLacks(img, e)
 	}
 	if e.Slot != "maintenance" {
-		return true // another system's kernel, or none: GRUB's devices are not known here
+		return "" // another system's kernel, or none: GRUB's devices are not known here
 	}
-	info, err := fs.Stat(r.Target.GRUB.FS, strings.TrimPrefix(path.Clean(e.Kernel), "/"))
-	return err == nil && info.Mode().IsRegular() && info.Size() > 0
+	g := r.Target.GRUB.FS
+	info, err := fs.Stat(g, inRoot(e.Kernel))
+	if err != nil || !info.Mode().IsRegular() || info.Size() == 0 {
+		return "kernel"
+	}
+	if slices.ContainsFunc(e.Initrds, func(file string) bool { return absent(g, inRoot(file)) }) {
+		return "initrd"
+	}
+	return ""
 }
 
-// hasKernel looks for the kernel that an entry names in its slot: a menu may be older than its images.
-func (r *Report) hasKernel(img Image, e grub.Entry) bool {
-	name := e.KernelInSlot()
-	if name == "" {
-		return true
+// imageLacks looks for what an entry names in its slot: a menu may be older than its images.
+func (r *Report) imageLacks(img Image, e grub.Entry) string {
+	gone := func(file string) bool {
+		name := e.InSlot(file)
+		return name != "" && absent(r.Target.FS, path.Join(img.Dir, name))
 	}
-	_, err := fs.Stat(r.Target.FS, path.Join(img.Dir, name))
-	return !errors.Is(err, fs.ErrNotExist)
+	switch {
+	case img.Broken != "" || gone(e.Kernel):
+		return "kernel"
+	case slices.ContainsFunc(e.Initrds, gone):
+		return "initrd"
+	}
+	return ""
+}
+
+func inRoot(file string) string { return strings.TrimPrefix(path.Clean("/"+file), "/") }
+
+// absent reports that a file is known not to be there.
+func absent(fsys fs.FS, name string) bool {
+	_, err := fs.Stat(fsys, name)
+	return errors.Is(err, fs.ErrNotExist)
 }
 
 // readSaved finds and reads the saved default.

@@ -75,6 +75,16 @@ func TestBoot(t *testing.T) {
 		{"the menu names another kernel", "0", func(m fstest.MapFS) {
 			m["boot/grub/menu.lst"].Data = []byte(strings.ReplaceAll(retryMenu, "backup/kernel.img", "backup/vmlinuz"))
 		}, "active", "active active maintenance", ""},
+		{"active has lost its initrd", "0", func(m fstest.MapFS) {
+			m["boot/grub/menu.lst"].Data = []byte(strings.Replace(retryMenu, "GRUB_ENTRY=0\n", "GRUB_ENTRY=0\ninitrd /system/active/gone.img\n", 1))
+		}, "active", "backup backup maintenance", `entry 0, "Active image": its initrd cannot be loaded`},
+		{"maintenance has lost its initrd", "2", func(m fstest.MapFS) {
+			m["boot/grub/menu.lst"].Data = []byte(retryMenu + "initrd /firmware/initrd.img\n")
+		}, "backup", "backup backup", ""},
+		{"maintenance has its initrd", "2", func(m fstest.MapFS) {
+			m["boot/grub/menu.lst"].Data = []byte(retryMenu + "initrd /firmware/initrd.img\n")
+			m["firmware/initrd.img"] = &fstest.MapFile{Data: []byte("x")}
+		}, "backup", "backup backup maintenance", ""},
 		{"GRUB's own writing", "1\x00\n\n\n\n", nil, "active", "active backup backup maintenance", ""},
 		{"no such entry", "9", nil, "backup", "backup backup maintenance", `boot/grub/menu.lst has no entry "9"`},
 		{"menu does not heed it", "2", func(m fstest.MapFS) {
