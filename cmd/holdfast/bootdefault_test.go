@@ -46,7 +46,9 @@ func bootsImage(t *testing.T, disk, image string) {
 // TestDefaultOffline sets the default in an image file: GRUB itself boots the other slot. What GRUB
 // then saves is what status shows.
 func TestDefaultOffline(t *testing.T) {
+	t.Parallel()
 	t.Run("grub-legacy", func(t *testing.T) {
+		t.Parallel()
 		disk := makeDisk(t, "grub-legacy", bothConsoles)
 		before := readFile(t, disk)
 		holdfast(t, "--flash", disk, "--yes", "default", "set", "backup")
@@ -60,6 +62,7 @@ func TestDefaultOffline(t *testing.T) {
 		}
 	})
 	t.Run("grub2", func(t *testing.T) {
+		t.Parallel()
 		disk := makeDisk(t, "grub2", bothConsoles)
 		dir := t.TempDir()
 		env := filepath.Join(dir, "env")
@@ -92,6 +95,7 @@ func envOf(t *testing.T, disk, dir string) string {
 // TestSavedefaultFallback has GRUB Legacy save the next entry of its fallback list, as the appliances
 // before Holdfast do, and status show that.
 func TestSavedefaultFallback(t *testing.T) {
+	t.Parallel()
 	disk := makeDisk(t, "grub-legacy", bothConsoles)
 	dir := t.TempDir()
 	editPartition(t, disk, 1, dir, "dump /boot/grub/menu.lst menu.lst")
@@ -122,8 +126,10 @@ func editPartition(t *testing.T, disk string, number int, dir string, commands .
 // read-only: its file shows the new value although the old one was in the page cache, and after a
 // reset GRUB boots it.
 func TestDefaultFromStage(t *testing.T) {
+	t.Parallel()
 	for loader, file := range map[string]string{"grub-legacy": "default", "grub2": "grubenv"} {
 		t.Run(loader, func(t *testing.T) {
+			t.Parallel()
 			disk := makeDisk(t, loader, bothConsoles)
 			ctx, m := bootDisk(t, disk)
 			line := m.Serial(0)

@@ -61,6 +61,7 @@ func consolesOf(line []string) []string {
 // TestChain goes the whole way: GRUB, the maintenance kernel, Holdfast on two consoles, a key, kexec,
 // and the image's own /init.
 func TestChain(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		name, loader string
 		choose       func(t *testing.T, ctx context.Context, m *vm.Machine)
@@ -73,6 +74,7 @@ func TestChain(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
 			disk := makeDisk(t, tt.loader, bothConsoles)
 			ctx, m := bootDisk(t, disk)
 			must(t, m.Serial(0).WaitScreen(ctx, showsAll(imagesShown...)))
@@ -125,8 +127,10 @@ func bootBackupFromVGA(t *testing.T, ctx context.Context, m *vm.Machine) {
 // TestAutoboot takes no key: the saved default's slot boots by itself. The consoles are in the
 // kernel's own order, as nobody was asked.
 func TestAutoboot(t *testing.T) {
+	t.Parallel()
 	for _, loader := range []string{"grub-legacy", "grub2"} {
 		t.Run(loader, func(t *testing.T) {
+			t.Parallel()
 			disk := makeDisk(t, loader, bothConsoles+" holdfast.autoboot=1")
 			ctx, m := bootDisk(t, disk)
 			bootedRight(t, imageRuns(t, ctx, m), disk, "active", []string{"tty0", "ttyS0,115200n8"})
@@ -136,6 +140,7 @@ func TestAutoboot(t *testing.T) {
 
 // TestBadKernels: what is no kernel is told at its slot and not booted, and the console lives on.
 func TestBadKernels(t *testing.T) {
+	t.Parallel()
 	disk := makeDisk(t, "grub-legacy", bothConsoles)
 	dir := t.TempDir()
 	whole, err := os.ReadFile(made.kernel)

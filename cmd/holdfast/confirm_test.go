@@ -50,6 +50,7 @@ busybox poweroff -f
 // TestConfirmOnRunningSystem runs confirm as an appliance does after a good boot: nothing but the
 // kernel's command line tells it where the flash is and what was booted.
 func TestConfirmOnRunningSystem(t *testing.T) {
+	t.Parallel()
 	disk, dir := lookDisk(t, "grub-legacy"), t.TempDir()
 	holdfast(t, "default", "set-entry", "3", "--yes", "--flash", disk)
 	script, initrd := filepath.Join(dir, "appliance"), filepath.Join(dir, "initrd")

@@ -14,6 +14,7 @@ const killConsole = `for p in /proc/[0-9]*; do grep -q -- --stage $p/cmdline && 
 // TestConsoleCrashes kills the console of the real stage: once, and it comes back saying so; again
 // and again, and plain menus come, on every console; PID 1 lives through it all.
 func TestConsoleCrashes(t *testing.T) {
+	t.Parallel()
 	ctx, m := bootDisk(t, makeDisk(t, "grub-legacy", "console=tty0 console=ttyS0,115200"))
 	line := m.Serial(0)
 	must(t, line.WaitScreen(ctx, showsAll(append(imagesShown, imagesFooter)...)))
@@ -54,6 +55,7 @@ func shellRun(t *testing.T, ctx context.Context, line *vm.Serial, command string
 // TestShellAndBack: the shell has the terminal to itself, with its interrupt key, and the console is
 // whole when it ends. It also says what of the command line it does not heed.
 func TestShellAndBack(t *testing.T) {
+	t.Parallel()
 	ctx, m := bootDisk(t, makeDisk(t, "grub-legacy", bothConsoles+" holdfast.autoboot=soon"))
 	line := m.Serial(0)
 	must(t, line.WaitScreen(ctx, showsAll(append(imagesShown, imagesFooter, "holdfast.autoboot=soon is not heeded")...)))

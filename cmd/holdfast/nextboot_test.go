@@ -10,6 +10,7 @@ import (
 // TestNextBootAsGRUB has saved defaults that are worth nothing as they stand, or for one boot alone:
 // what GRUB then boots is what status said, and so is what is left for the boot after it.
 func TestNextBootAsGRUB(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
 		name, loader string
 		saved        []string // GRUB 2's variables, of GRUB Legacy the number
@@ -22,6 +23,7 @@ func TestNextBootAsGRUB(t *testing.T) {
 		{"once", "grub2", []string{"saved_entry=0", "next_entry=2"}, "", "backup", "[backup backup maintenance]"},
 	} {
 		t.Run(tt.loader+", "+tt.name, func(t *testing.T) {
+			t.Parallel()
 			disk, dir := makeDisk(t, tt.loader, bothConsoles), t.TempDir()
 			if tt.edit != "" {
 				editPartition(t, disk, 2, dir, tt.edit)

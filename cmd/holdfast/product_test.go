@@ -145,10 +145,11 @@ func makeDisk(t testing.TB, loader, consoleArgs string) string {
 	return disk
 }
 
-// bootDisk starts a machine with one serial line and VGA from an IDE disk.
+// bootDisk starts a machine with one serial line and VGA from an IDE disk. The time that it has is for
+// a processor that others use as well: the tests in machines run side by side.
 func bootDisk(t testing.TB, disk string) (context.Context, *vm.Machine) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 4*time.Minute)
 	t.Cleanup(cancel)
 	m, err := vm.Start(ctx, vm.Config{Disks: []vm.Disk{{Path: disk}}, Serials: 1, VGA: true})
 	if err != nil {
