@@ -11,6 +11,7 @@ import (
 
 	"holdfast/flash"
 	"holdfast/flash/grub"
+	"holdfast/flash/volume"
 	"holdfast/ops"
 )
 
@@ -156,10 +157,16 @@ func (r Request) empty(e grub.Entry) string {
 		return ""
 	}
 	t := r.Report.Target
-	if e.Kernel != "" && absent(t.GRUB.FS, e.Kernel) && absent(t.FS, e.Kernel) {
+	if e.Kernel != "" && lacks(t.GRUB.FS, t.GRUB.Volume, e.Kernel) && lacks(t.FS, t.Volume, e.Kernel) {
 		return "names a kernel that is not there, " + shown(e.Kernel)
 	}
 	return ""
+}
+
+// lacks reports that GRUB is known to find no file of that name on a volume, which is nil when it is
+// made up.
+func lacks(fsys fs.FS, v *volume.Volume, name string) bool {
+	return (v == nil || v.Whole()) && absent(fsys, name)
 }
 
 // absent reports that a file is known not to be there.

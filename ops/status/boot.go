@@ -120,7 +120,11 @@ func (r *Report) loads(e grub.Entry) bool {
 	if e.Slot != "maintenance" {
 		return true // another system's kernel, or none: GRUB's devices are not known here
 	}
-	info, err := fs.Stat(r.Target.GRUB.FS, strings.TrimPrefix(path.Clean(e.Kernel), "/"))
+	g := r.Target.GRUB
+	info, err := fs.Stat(g.FS, strings.TrimPrefix(path.Clean(e.Kernel), "/"))
+	if errors.Is(err, fs.ErrNotExist) && g.Volume != nil && !g.Volume.Whole() {
+		return true // it is looked for below the wrong directory
+	}
 	return err == nil && info.Mode().IsRegular() && info.Size() > 0
 }
 
