@@ -153,11 +153,15 @@ func printable(s string) string {
 	}, s)
 }
 
-// cause strips the path that an fs.PathError repeats: the problem names the file already.
+// cause strips the path that an fs.PathError repeats: the problem names the file already. An operator
+// who reads of a damaged image should know when it is the disk that failed.
 func cause(err error) error {
 	var p *fs.PathError
-	if errors.As(err, &p) {
-		return p.Err
+	switch {
+	case errors.Is(err, errNotRegular):
+		return errNotRegular
+	case errors.As(err, &p):
+		return fmt.Errorf("cannot be read: %w", p.Err)
 	}
 	return err
 }

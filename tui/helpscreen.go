@@ -40,7 +40,7 @@ func (s *helpScreen) View(width, height int) []line {
 	lines = append(lines, nil)
 	for _, w := range [][2]string{
 		{"intact", "every file is as the image's manifest says"},
-		{"damaged", "a file differs, or is missing"},
+		{"damaged", "a file differs, is missing or cannot be read"},
 		{"unchecked", "the image has no manifest"},
 		{"checking", "its files are still being read"},
 		{"not bootable", "there is no kernel that could be started"},

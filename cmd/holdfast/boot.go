@@ -31,7 +31,7 @@ func (a *app) bootCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			fmt.Fprintln(a.out, plan)
+			a.printPlan(plan)
 			if print || a.dryRun {
 				return nil
 			}

@@ -29,7 +29,8 @@ func TestConsoleCrashes(t *testing.T) {
 	must(t, m.WaitVGA(ctx, "full-screen console again"))
 	must(t, m.WaitVGA(ctx, "1.3.123"))
 	must(t, line.Wait(ctx, "full-screen console again"))
-	must(t, m.SendText(ctx, "1\n")) // the first image; its plan, and a question
+	must(t, m.WaitVGAScreen(ctx, func(s vm.Screen) bool { return !s.Contains("boots with") })) // of the dead frame
+	must(t, m.SendText(ctx, "1\n"))                                                            // the first image; its plan, and a question
 	must(t, m.WaitVGA(ctx, "img=active"))
 }
 

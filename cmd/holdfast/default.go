@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -55,12 +54,7 @@ func (a *app) showDefault() error {
 			lines = append(lines, ops.Line{Label: "problem", Text: shown(why)})
 		}
 	}
-	for _, l := range lines {
-		if _, err := fmt.Fprintln(a.out, l); err != nil {
-			return err
-		}
-	}
-	return nil
+	return a.print(ops.Join(lines) + "\n")
 }
 
 const whereGRUB = "name the directory that holds boot/grub (or grub), or its device, by --grub"
@@ -152,7 +146,7 @@ func (a *app) setDefault(ctx context.Context, r grubdefault.Request) (err error)
 	if p, err = r.Plan(); err != nil { // again: a damaged image is none to boot
 		return err
 	}
-	fmt.Fprintln(a.out, p)
+	a.printPlan(p)
 	if a.dryRun || p.Nothing() {
 		return nil
 	}

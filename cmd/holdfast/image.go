@@ -18,7 +18,7 @@ type plan interface {
 
 // carryOut prints the plan and, unless this is a dry run, does it.
 func (a *app) carryOut(ctx context.Context, p plan) error {
-	fmt.Fprintln(a.out, p)
+	a.printPlan(p)
 	if a.dryRun {
 		return nil
 	}

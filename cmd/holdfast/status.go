@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -34,7 +35,11 @@ func (a *app) statusCommand() *cobra.Command {
 			if a.json {
 				return a.printJSON(r.Document())
 			}
-			return printStatus(a.out, r)
+			var text strings.Builder
+			if err := printStatus(&text, r); err != nil {
+				return err
+			}
+			return a.print(text.String())
 		},
 	}
 	cmd.Flags().BoolVar(&quick, "quick", false, "do not hash the images, nor read the configurations")

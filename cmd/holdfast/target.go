@@ -8,6 +8,8 @@ import (
 	"syscall"
 
 	"holdfast/cmd/holdfast/stage"
+	"holdfast/flash/blockmap"
+	"holdfast/flash/disk"
 	"holdfast/flash/volume"
 	"holdfast/ops"
 	"holdfast/ops/status"
@@ -99,6 +101,8 @@ func noVolume(err error, flag string) *ops.Error {
 		e.Kind, e.Hint = ops.NoFlash, "run it as root, or name what you may read by "+flag
 	case errors.As(err, &refused):
 		e.Kind = ops.NoFlash
+	case errors.Is(err, disk.ErrBeyond), errors.Is(err, blockmap.ErrCutOff):
+		e.Hint = "copy it again, all of it: its end is missing"
 	case errors.As(err, &a) && len(a.Candidates) > 1:
 		e.Kind, e.Hint = ops.NoFlash, "say which by "+flag
 	case errors.As(err, &a) && a.Err == nil:

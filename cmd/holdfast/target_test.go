@@ -46,7 +46,8 @@ func TestTarget(t *testing.T) {
 		says []string
 	}{
 		{"two of them", "", []string{"--flash", file("twice", twice)}, ops.NoFlash, []string{"there is a flash on each of " + dir + "/twice:1 (ext2, label ", dir + "/twice:2 (ext2, label ", "hint: say which by --flash"}},
-		{"truncated", "", []string{"--flash", file("short", image[:len(image)-512])}, ops.Invalid, []string{"partition 2 is outside of the disk"}},
+		{"truncated", "", []string{"--flash", file("short", image[:len(image)-512])}, ops.Invalid, []string{"partition 2 is outside of the disk", "hint: copy it again"}},
+		{"truncated file system", "", []string{"--flash", file("part", image[start*512:len(image)/2])}, ops.Invalid, []string{"it is cut off: it has ", "hint: copy it again"}},
 		{"no superblock", "", []string{"--flash", file("super", super) + ":2"}, ops.Invalid, []string{"super:2: no file system that is known here"}},
 		{"no flash on it", "", []string{"--flash", disk + ":1"}, ops.NoFlash, []string{"no flash here"}},
 		{"no GRUB there", "", []string{"--flash", disk, "--grub", file("zeros", make([]byte, 1<<20))}, ops.Invalid, []string{"zeros: no file system", "by --grub"}},

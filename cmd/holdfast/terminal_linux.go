@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"os"
 
 	"golang.org/x/sys/unix"
@@ -15,4 +16,16 @@ func isTerminal(f any) bool {
 	}
 	_, err := unix.IoctlGetTermios(int(file.Fd()), unix.TCGETS)
 	return err == nil
+}
+
+// columns is the width of a terminal, 80 where it does not say, as on a serial line; 0 of anything else.
+func columns(f any) int {
+	if !isTerminal(f) {
+		return 0
+	}
+	size, err := unix.IoctlGetWinsize(int(f.(*os.File).Fd()), unix.TIOCGWINSZ)
+	if err != nil {
+		return 80
+	}
+	return cmp.Or(int(size.Col), 80)
 }

@@ -56,6 +56,9 @@ type Map struct {
 // ErrNotPlain is wrapped by the error for a file that is not one plain extent.
 var ErrNotPlain = errors.New("not one plain extent")
 
+// ErrCutOff is wrapped by the error for a file system that is larger than what there is of it.
+var ErrCutOff = errors.New("it is cut off")
+
 // Place is a run of 512-byte sectors.
 type Place struct {
 	Sector int64 // the first, from the start of the file system

@@ -98,11 +98,11 @@ func decodeHeader(b []byte) (header, error) {
 func (d device) readEntries(h header) ([]byte, error) {
 	b := make([]byte, int(h.count)*gptEntry)
 	if h.entries >= uint64(d.count) {
-		return nil, fmt.Errorf("the entries are %w", errOutside)
+		return nil, fmt.Errorf("the entries are %w", ErrBeyond)
 	}
 	if n, err := d.r.ReadAt(b, int64(h.entries)*d.sector); n < len(b) {
 		if err == io.EOF {
-			err = errOutside
+			err = ErrBeyond
 		}
 		return nil, fmt.Errorf("read the entries: %w", err)
 	}

@@ -43,7 +43,7 @@ var errNoRecord = errors.New("no boot record")
 // writes, its own fields tell.
 func (d device) bootRecord(n int64) (record, error) {
 	b, err := d.read(n)
-	if errors.Is(err, errOutside) {
+	if errors.Is(err, ErrBeyond) {
 		return record{}, errNoRecord
 	}
 	if err != nil {

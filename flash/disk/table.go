@@ -127,7 +127,7 @@ type device struct {
 // read gives one sector.
 func (d device) read(n int64) ([]byte, error) {
 	if n < 0 || n >= d.count {
-		return nil, fmt.Errorf("sector %d: %w", n, errOutside)
+		return nil, fmt.Errorf("sector %d: %w", n, ErrBeyond)
 	}
 	b := make([]byte, d.sector)
 	if _, err := d.r.ReadAt(b, n*d.sector); err != nil && err != io.EOF {
@@ -136,12 +136,13 @@ func (d device) read(n int64) ([]byte, error) {
 	return b, nil
 }
 
-var errOutside = errors.New("outside of the disk")
+// ErrBeyond is wrapped by the error for a table that names what the disk has no room for.
+var ErrBeyond = errors.New("outside of the disk")
 
 // partition gives a partition of length sectors from start on.
 func (d device) partition(number int, start, length uint64) (Partition, error) {
 	if end := start + length; start == 0 || length == 0 || end < start || end > uint64(d.count) {
-		return Partition{}, fmt.Errorf("partition %d is %w: %d sectors from %d on, of %d", number, errOutside, length, start, d.count)
+		return Partition{}, fmt.Errorf("partition %d is %w: %d sectors from %d on, of %d", number, ErrBeyond, length, start, d.count)
 	}
 	return Partition{Number: number, Start: int64(start) * d.sector, Size: int64(length) * d.sector}, nil
 }

@@ -97,6 +97,10 @@ func (v *Volume) Word() string {
 // and no special file is waited for. Another is read from its blocks.
 func (v *Volume) FS() fs.FS { return v.fsys }
 
+// Whole reports that FS is the root of its file system, from which GRUB looks for its files: what is
+// not there is not there. Of a directory below, nobody can say so.
+func (v *Volume) Whole() bool { return !v.part }
+
 // Map says where a file's bytes lie; its sectors count from the start of the volume, also where Dir
 // is but a directory of it. A file of another file system, which is mounted within Dir, has no place
 // on this volume, and is an error.

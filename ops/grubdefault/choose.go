@@ -11,6 +11,7 @@ import (
 
 	"holdfast/flash"
 	"holdfast/flash/grub"
+	"holdfast/flash/volume"
 	"holdfast/ops"
 )
 
@@ -159,11 +160,17 @@ func (r Request) empty(e grub.Entry) string {
 	}
 	t := r.Report.Target
 	for i, file := range append([]string{e.Kernel}, e.Initrds...) {
-		if file != "" && absent(t.GRUB.FS, file) && absent(t.FS, file) {
+		if file != "" && lacks(t.GRUB.FS, t.GRUB.Volume, file) && lacks(t.FS, t.Volume, file) {
 			return fmt.Sprintf("names %s that is not there, %s", [...]string{"a kernel", "an initrd"}[min(i, 1)], shown(file))
 		}
 	}
 	return ""
+}
+
+// lacks reports that GRUB is known to find no file of that name on a volume, which is nil when it is
+// made up.
+func lacks(fsys fs.FS, v *volume.Volume, name string) bool {
+	return (v == nil || v.Whole()) && absent(fsys, name)
 }
 
 // absent reports that a file is known not to be there.

@@ -125,12 +125,15 @@ func (r *Report) lacks(e grub.Entry) string {
 	if e.Slot != "maintenance" {
 		return "" // another system's kernel, or none: GRUB's devices are not known here
 	}
-	g := r.Target.GRUB.FS
-	info, err := fs.Stat(g, inRoot(e.Kernel))
-	if err != nil || !info.Mode().IsRegular() || info.Size() == 0 {
+	g := r.Target.GRUB
+	below := g.Volume != nil && !g.Volume.Whole() // files are looked for below the wrong directory
+	info, err := fs.Stat(g.FS, inRoot(e.Kernel))
+	switch {
+	case below && errors.Is(err, fs.ErrNotExist):
+		return ""
+	case err != nil || !info.Mode().IsRegular() || info.Size() == 0:
 		return "kernel"
-	}
-	if slices.ContainsFunc(e.Initrds, func(file string) bool { return absent(g, inRoot(file)) }) {
+	case !below && slices.ContainsFunc(e.Initrds, func(file string) bool { return absent(g.FS, inRoot(file)) }):
 		return "initrd"
 	}
 	return ""

@@ -13,6 +13,8 @@ import (
 
 	"github.com/creack/pty"
 	"golang.org/x/sys/unix"
+
+	"holdfast/tui/terminal"
 )
 
 // reaping makes children that reap themselves, and this process the parent of orphans, as PID 1 is.
@@ -176,6 +178,33 @@ func TestMenuHere(t *testing.T) {
 		}
 	}
 	tty.Close()
+}
+
+// TestWipe: what PID 1 starts first on a terminal that the console had finds it empty, and only that.
+func TestWipe(t *testing.T) {
+	master, tty, err := pty.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer master.Close()
+	name := strings.TrimPrefix(tty.Name(), "/dev/")
+	p := &process{children: reaping(t), log: kernelLog{io.Discard}}
+	run := func(text string) {
+		h, err := p.startOn(name, "/bin/echo", []string{"echo", text}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		<-h.done
+	}
+	run("a shell")
+	p.wiped = map[string]bool{} // as the console's start leaves it
+	run("menu")
+	run("menu again")
+	tty.Close()
+	out, _ := io.ReadAll(master)
+	if want := "a shell\r\n" + terminal.Reset + terminal.Clear + "menu\r\nmenu again\r\n"; string(out) != want {
+		t.Errorf("the terminal got %q, want %q", out, want)
+	}
 }
 
 func expect(t *testing.T, r io.Reader, text string) {

@@ -27,6 +27,10 @@ type process struct {
 	board    *board
 	signals  <-chan os.Signal
 	autoboot bool // no console ran yet: the first one may boot by itself
+
+	// wiped are the terminals on which something else was started since the console had them; nil
+	// before the console had any.
+	wiped map[string]bool
 }
 
 // Run is /init. It never returns. version is the program's own, for people.

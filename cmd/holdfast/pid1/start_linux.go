@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"holdfast/cmd/holdfast/stage"
+	"holdfast/tui/terminal"
 
 	"golang.org/x/sys/unix"
 )
@@ -62,6 +63,7 @@ func (p *process) startConsole() (handle, error) {
 		return handle{}, err
 	}
 	defer out.Close()
+	p.wiped = map[string]bool{}
 	return p.spawn(self, p.consoleArguments(), &syscall.ProcAttr{
 		Dir: "/", Env: consoleEnvironment(),
 		Files: []uintptr{null.Fd(), out.Fd(), out.Fd()},
@@ -80,6 +82,16 @@ func (p *process) consoleArguments() []string {
 	return args
 }
 
+// wipe clears a terminal that the console had, which may have left its frame there, and a scroll region:
+// what comes next begins on an empty screen, and keeps what was printed since.
+func (p *process) wipe(tty string, fd int) {
+	if p.wiped == nil || p.wiped[tty] {
+		return
+	}
+	p.wiped[tty] = true
+	_, _ = unix.Write(fd, []byte(terminal.Reset+terminal.Clear)) // one that takes nothing must not stop us
+}
+
 // rotate keeps a log that has something in it under another name.
 func rotate(log, old string) error {
 	if info, err := os.Stat(log); err != nil || info.Size() == 0 {
@@ -95,6 +107,7 @@ func (p *process) startOn(tty, path string, argv, env []string) (handle, error) 
 		return handle{}, err
 	}
 	defer unix.Close(fd)
+	p.wipe(tty, fd)
 	if err := unix.SetNonblock(fd, false); err != nil {
 		return handle{}, err
 	}
@@ -160,6 +173,7 @@ func (p *process) menuHere(tty string) (handle, error) {
 	if err != nil {
 		return handle{}, err
 	}
+	p.wipe(tty, fd)
 	f := os.NewFile(uintptr(fd), tty) // stays non-blocking, so that Close ends a read
 	done := make(chan outcome, 1)
 	ctx, cancel := context.WithCancel(context.Background())

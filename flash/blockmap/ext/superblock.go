@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"hash/crc32"
 	"strings"
+
+	"holdfast/flash/blockmap"
 )
 
 var le = binary.LittleEndian
@@ -169,7 +171,7 @@ func (s *superblock) checkGeometry(size int64) error {
 	bits := uint64(block) * 8 // what one block of a bitmap tells of
 	switch {
 	case s.blocks > uint64(size/block):
-		return fmt.Errorf("it is cut off: it has %d blocks of %d bytes, and there are %d bytes", s.blocks, block, size)
+		return fmt.Errorf("%w: it has %d blocks of %d bytes, and there are %d bytes", blockmap.ErrCutOff, s.blocks, block, size)
 	case uint64(s.firstBlock) >= s.blocks || s.firstBlock > 1 || s.firstBlock == 1 && block != 1024:
 		return fmt.Errorf("superblock: the first block is %d of %d", s.firstBlock, s.blocks)
 	case s.blocksPer == 0 || uint64(s.blocksPer) > bits*s.maxCluster():

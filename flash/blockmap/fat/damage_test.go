@@ -240,7 +240,7 @@ func TestDamagedBootSector(t *testing.T) {
 		{32, 17, "\x00\x02", "it has no root directory, or two"},
 		{16, 19, "\x00\x00", "clusters of FAT"},
 		{16, 19, "\x01\x00", "clusters of FAT"},
-		{16, 19, "\xff\xff", "of which only 4194304 are here"},
+		{16, 19, "\xff\xff", "it is cut off: it has "},
 		{16, 22, "\x01\x00", ""}, // fewer clusters
 		{12, 22, "\xff\xff", "clusters of FAT"},
 		{32, 36, "\x00\x00\x00\x00", "it has no table"},

@@ -35,7 +35,7 @@ func Open(r io.ReaderAt, size int64) (*FS, error) {
 		return nil, fmt.Errorf("read FAT boot sector: %w", err)
 	}
 	if l.size > size {
-		return nil, fmt.Errorf("read FAT boot sector: the file system has %d bytes, of which only %d are here", l.size, size)
+		return nil, fmt.Errorf("read FAT boot sector: %w: it has %d bytes, and there are %d bytes", blockmap.ErrCutOff, l.size, size)
 	}
 	return &FS{r: io.NewSectionReader(whole, 0, l.size), layout: l}, nil
 }
