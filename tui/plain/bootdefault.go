@@ -66,7 +66,7 @@ func (m *session) setDefault(r *status.Report, e grub.Entry) {
 		return
 	}
 	if err := plan.Apply(m.ctx, &progress{session: m}); err != nil {
-		m.printf("not changed: ")
+		m.printf("it failed: ")
 		m.explain(err)
 		return
 	}

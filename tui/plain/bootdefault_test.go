@@ -66,7 +66,7 @@ func TestChangeDefault(t *testing.T) {
 		{"end", "4\n4\nyes", nil, nil},
 		{"same", "4\n1\nyes\n", []string{"There is nothing to change.", "There is no such number."}, nil},
 		{"refused", "4\n2\nyes\n", []string{"not changed: backup cannot boot\n", "hint: choose active\n"}, nil},
-		{"fails", "4\n3\nyes\n", []string{"not changed: the disk is read-only\n", "hint: try another\n"}, nil},
+		{"fails", "4\n3\nyes\n", []string{"it failed: the disk is read-only\n", "hint: try another\n"}, nil},
 		{"noise", "4\n9\n4\nx\n4\n-1\n", []string{"There is no such number."}, nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
