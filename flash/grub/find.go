@@ -41,25 +41,25 @@ func find(fsys fs.FS, disk io.ReaderAt) (Place, error) {
 	case !errors.Is(err, fs.ErrNotExist) || boots == grub2 || disk == nil:
 		return Place{}, err
 	}
-	sector, readErr := readSector(disk, stage2Sector)
+	sector, readErr := readSector(disk, Stage2At)
 	if readErr != nil {
 		return Place{}, readErr
 	}
 	if _, stage2Err := DecodeStage2(sector); stage2Err != nil {
-		return Place{}, fmt.Errorf("%w, and sector %d of the disk holds none", err, stage2Sector)
+		return Place{}, fmt.Errorf("%w, and sector %d of the disk holds none", err, Stage2At)
 	}
 	return Place{Form: Stage2}, nil
 }
 
 // Read reads the saved default at the place.
 func (p Place) Read(fsys fs.FS, disk io.ReaderAt) (Saved, error) {
-	what, b, err := fmt.Sprintf("sector %d", stage2Sector), []byte(nil), errors.New("no disk to read it from")
+	what, b, err := fmt.Sprintf("sector %d", Stage2At), []byte(nil), errors.New("no disk to read it from")
 	switch {
 	case p.Form != Stage2:
 		what = p.Path
 		b, err = readFile(fsys, p.Path)
 	case disk != nil:
-		b, err = readSector(disk, stage2Sector)
+		b, err = readSector(disk, Stage2At)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read the saved boot default: %w", err)

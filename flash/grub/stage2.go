@@ -19,8 +19,10 @@ type Stage2Sector struct {
 	raw     [sectorSize]byte
 }
 
+// Stage2At is the sector of the disk, of 512 bytes, that holds a Stage2Sector.
+const Stage2At = 2
+
 const (
-	stage2Sector  = 2
 	stage2Retry   = 240 // up to 247: states of its own that Formilux's GRUB keeps between retries
 	stage2Highest = 247
 )

@@ -4,14 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"path"
 	"slices"
 	"strconv"
 	"strings"
 
 	"holdfast/flash"
 	"holdfast/flash/grub"
-	"holdfast/flash/volume"
 	"holdfast/ops"
 )
 
@@ -148,36 +146,22 @@ func (r Request) empty(e grub.Entry) string {
 		case img.Broken != "":
 			return "cannot boot, " + img.Broken
 		}
-		if absent(r.Report.Target.FS, img.Kernel) {
+		if _, err := fs.Stat(r.Report.Target.FS, img.Kernel); errors.Is(err, fs.ErrNotExist) { // since the report
 			return "has lost its kernel"
 		}
-		for _, file := range append([]string{e.Kernel}, e.Initrds...) {
-			if name := e.InSlot(file); name != "" && absent(r.Report.Target.FS, path.Join(img.Dir, name)) {
-				return "has no " + shown(name) + ", which the entry names"
-			}
+		if file := r.Report.Absent(e); file != "" {
+			return "has no " + shown(e.InSlot(file)) + ", which the entry names"
 		}
 		return ""
 	}
-	t := r.Report.Target
-	for i, file := range append([]string{e.Kernel}, e.Initrds...) {
-		if file != "" && lacks(t.GRUB.FS, t.GRUB.Volume, file) && lacks(t.FS, t.Volume, file) {
-			return fmt.Sprintf("names %s that is not there, %s", [...]string{"a kernel", "an initrd"}[min(i, 1)], shown(file))
-		}
+	switch file := r.Report.Absent(e); file {
+	case "":
+		return ""
+	case e.Kernel:
+		return "names a kernel that is not there, " + shown(file)
+	default:
+		return "names an initrd that is not there, " + shown(file)
 	}
-	return ""
-}
-
-// lacks reports that GRUB is known to find no file of that name on a volume, which is nil when it is
-// made up.
-func lacks(fsys fs.FS, v *volume.Volume, name string) bool {
-	return (v == nil || v.Whole()) && absent(fsys, name)
-}
-
-// absent reports that a file is known not to be there.
-func absent(fsys fs.FS, name string) bool {
-	name = strings.TrimPrefix(path.Clean("/"+name), "/")
-	_, err := fs.Stat(fsys, name)
-	return errors.Is(err, fs.ErrNotExist)
 }
 
 // list names what a menu has.

@@ -26,10 +26,8 @@ type loader struct {
 // maxSaved bounds the file of a saved default, in bytes. GRUB writes files of one sector and of two.
 const maxSaved = 64 << 10
 
-// stage2 is where the disk holds a saved default of that form, and stage2Room what is written with it
-// at most, in bytes: the first block of a disk that has blocks of 4096.
-var stage2 = blockmap.Place{Sector: 2, Count: 1}
-
+// stage2Room is what is written with a saved default of that form at most, in bytes: the first block
+// of a disk that has blocks of 4096.
 const stage2Room = 4096
 
 // open looks at the volume of GRUB's files again: what was mounted, or unmounted, since the report was

@@ -41,7 +41,7 @@ func newSpot(v *volume.Volume, place grub.Place) (spot, error) {
 		return s, fail(ops.Refused, v.Name, errors.New("which disk this is on is not known: what GRUB reads cannot be compared"), "")
 	}
 	if place.Form == grub.Stage2 {
-		s.blocks = stage2
+		s.blocks = blockmap.Place{Sector: grub.Stage2At, Count: 1}
 		s.device = store.Device{Name: v.Disk, Size: stage2Room, Mounted: true}
 		return s, nil
 	}

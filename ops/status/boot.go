@@ -6,11 +6,11 @@ import (
 	"io"
 	"io/fs"
 	"path"
-	"slices"
 	"strings"
 
 	"holdfast/flash/blockmap"
 	"holdfast/flash/grub"
+	"holdfast/flash/volume"
 )
 
 // Boot is GRUB's saved default with what gives it a meaning.
@@ -23,9 +23,6 @@ type Boot struct {
 	Entry  grub.Entry     // that GRUB takes at the next start; zero when that is not known
 	Next   []grub.Entry   // the next boot, then, then
 }
-
-// stage2 is where the disk holds that form of the saved default.
-var stage2 = blockmap.Place{Sector: 2, Count: 1}
 
 // Default is the slot that GRUB takes at the next start, although it may not be able to load it: active,
 // backup, factory or maintenance, and "" when that is not known.
@@ -116,42 +113,53 @@ func retry(s grub.Saved) bool {
 func (r *Report) loads(e grub.Entry) bool { return r.lacks(e) == "" }
 
 // lacks says which of an entry's files GRUB cannot load, "kernel" or "initrd", and "" for none that is
-// known: a slot's are those of its image, a maintenance kernel and its initrd are on the partition of
-// GRUB. Nothing is hashed for this, nor does GRUB.
+// known. Nothing is hashed for this, nor does GRUB.
 func (r *Report) lacks(e grub.Entry) string {
-	if img, ok := r.Image(e.Slot); ok && !img.Staged {
-		return r.imageLacks(img, e)
+	if img, ok := r.Image(e.Slot); ok && !img.Staged && img.Broken != "" {
+		return "kernel"
 	}
-	if e.Slot != "maintenance" {
+	if e.Slot == "" {
 		return "" // another system's kernel, or none: GRUB's devices are not known here
 	}
-	g := r.Target.GRUB
-	below := g.Volume != nil && !g.Volume.Whole() // files are looked for below the wrong directory
-	info, err := fs.Stat(g.FS, inRoot(e.Kernel))
-	switch {
-	case below && errors.Is(err, fs.ErrNotExist):
+	switch r.Absent(e) {
+	case "":
 		return ""
-	case err != nil || !info.Mode().IsRegular() || info.Size() == 0:
+	case e.Kernel:
 		return "kernel"
-	case !below && slices.ContainsFunc(e.Initrds, func(file string) bool { return absent(g.FS, inRoot(file)) }):
-		return "initrd"
+	}
+	return "initrd"
+}
+
+// Absent is the first file that an entry names and GRUB is known not to find, as the entry has it; ""
+// when there is none. A slot's files are those of its image: a menu may be older than its images. The
+// maintenance kernel and its initrd are on the partition of GRUB or on the flash.
+func (r *Report) Absent(e grub.Entry) string {
+	img, inSlot := r.Image(e.Slot)
+	inSlot = inSlot && !img.Staged
+	for _, file := range append([]string{e.Kernel}, e.Initrds...) {
+		t, name := r.Target, e.InSlot(file)
+		switch {
+		case file == "" || inSlot && name == "":
+		case inSlot && absent(t.FS, path.Join(img.Dir, name)):
+			return file
+		case !inSlot && lacks(t.GRUB.FS, t.GRUB.Volume, file) && lacks(t.FS, t.Volume, file):
+			return file
+		}
 	}
 	return ""
 }
 
-// imageLacks looks for what an entry names in its slot: a menu may be older than its images.
-func (r *Report) imageLacks(img Image, e grub.Entry) string {
-	gone := func(file string) bool {
-		name := e.InSlot(file)
-		return name != "" && absent(r.Target.FS, path.Join(img.Dir, name))
-	}
+// lacks reports that GRUB is known to find no such file on a volume, which is nil when it is made up.
+// What is not found below a directory that is not all of a file system may be there all the same.
+func lacks(fsys fs.FS, v *volume.Volume, file string) bool {
+	info, err := fs.Stat(fsys, inRoot(file))
 	switch {
-	case img.Broken != "" || gone(e.Kernel):
-		return "kernel"
-	case slices.ContainsFunc(e.Initrds, gone):
-		return "initrd"
+	case errors.Is(err, fs.ErrNotExist):
+		return v == nil || v.Whole()
+	case errors.Is(err, fs.ErrPermission):
+		return false
 	}
-	return ""
+	return err != nil || !info.Mode().IsRegular() || info.Size() == 0
 }
 
 func inRoot(file string) string { return strings.TrimPrefix(path.Clean("/"+file), "/") }
@@ -183,7 +191,7 @@ func (p Place) readSaved() (*Boot, error) {
 func (p Place) blocks(place grub.Place) (blockmap.Place, error) {
 	switch {
 	case place.Form == grub.Stage2:
-		return stage2, nil
+		return blockmap.Place{Sector: grub.Stage2At, Count: 1}, nil
 	case p.Volume == nil || p.Volume.Disk == "":
 		return blockmap.Place{}, nil
 	}

@@ -124,6 +124,31 @@ func TestBoot(t *testing.T) {
 	}
 }
 
+// TestMaintenanceOnFlash has GRUB's files on a partition of their own, and the maintenance kernel on
+// the flash or on neither.
+func TestMaintenanceOnFlash(t *testing.T) {
+	for _, tt := range []struct{ gone, next string }{
+		{"", "backup backup maintenance"},
+		{"firmware/kernel.img", "backup backup"},
+	} {
+		flash, boot := bootable("2"), fstest.MapFS{}
+		for name, file := range flash {
+			if own, ok := strings.CutPrefix(name, "boot/"); ok {
+				boot[own] = file
+			}
+		}
+		drop(flash, "boot/")
+		delete(flash, tt.gone)
+		r, err := Read(Target{FS: flash, GRUB: Place{FS: boot}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if next := strings.Join(r.BootDocument().NextBoot, " "); next != tt.next {
+			t.Errorf("without %q: next %q, want %q", tt.gone, next, tt.next)
+		}
+	}
+}
+
 // grub2Menu is a menu as disk create writes it, cut short.
 const grub2Menu = `load_env
 if [ -n "$next_entry" ]; then

@@ -144,7 +144,7 @@ func TestDocumentOrder(t *testing.T) {
 // TestDocumentStage2: its sector counts from the start of the disk, on no partition.
 func TestDocumentStage2(t *testing.T) {
 	r := fullReport()
-	r.Boot.Place, r.Boot.Blocks = grub.Place{Form: grub.Stage2}, stage2
+	r.Boot.Place, r.Boot.Blocks = grub.Place{Form: grub.Stage2}, blockmap.Place{Sector: 2, Count: 1}
 	d := r.BootDocument().BootDefault
 	if d.Partition != nil || *d.Device != "disk.img" || *d.Sector != 2 || *d.Count != 1 || d.Form != "stage2" {
 		t.Errorf("boot_default = %s", encoded(t, d))
