@@ -55,6 +55,8 @@ type Flash struct {
 	Staged    []Image  // by name
 	Configs   []Config // always cur, bak, fac, present or not
 	Arguments string   // text of cfg/system.arg, "" when there is none
+	Record    Record   // the newest state record; zero when there is none
+	Left      []Image  // what operations leave when they do not finish: incoming, hold, trash
 	Problems  []string // what concerns no single image
 }
 

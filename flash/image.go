@@ -28,6 +28,8 @@ type Image struct {
 	Size      int64    // bytes of all its files
 	Manifest  Manifest // zero when there is none
 	Problems  []string // each starts with the file it is about
+	ID        ID       // of its content; zero when there is none
+	Entry     Entry    // what the state record says of it
 
 	brokenManifest bool // there is a manifest, but it cannot be read
 }

@@ -19,9 +19,10 @@ const (
 	Unchecked           // there is no manifest to check against
 	Damaged             // a file differs from the manifest, or cannot be read
 	Intact              // every file is as the manifest says
+	Verified            // and the manifest is signed by a key that is known here
 )
 
-var integrities = []string{"checking", "unchecked", "damaged", "intact"}
+var integrities = []string{"checking", "unchecked", "damaged", "intact", "verified"}
 
 func (i Integrity) String() string { return integrities[i] }
 

@@ -10,6 +10,7 @@ import (
 	"slices"
 
 	"holdfast/flash"
+	"holdfast/flash/signature"
 	"holdfast/flash/volume"
 	"holdfast/kexec"
 	"holdfast/ops"
@@ -24,6 +25,7 @@ type Target struct {
 	Access string         // "ro" or "rw"
 	Word   string         // value of flash= for the next kernel; "" leaves it out
 	GRUB   Place          // of GRUB's files
+	Trust  signature.Trust
 }
 
 // Place is where GRUB's files are: on the flash itself, or on a boot partition.
@@ -39,6 +41,7 @@ type Image struct {
 	Staged    bool
 	Header    kexec.Header    // zero when the kernel is absent or is none
 	Integrity flash.Integrity // Unknown until verified
+	Signer    string          // name of the key, when Verified
 	Broken    string          // why it cannot be booted; "" when it can
 }
 
@@ -48,10 +51,12 @@ type Report struct {
 	Layout    flash.Layout
 	Images    []Image // active, backup, factory, then the staged ones
 	Configs   []Config
-	Arguments string   // text of cfg/system.arg
-	Boot      *Boot    // the boot default; nil when none was found
-	NoBoot    string   // why there is no Boot
-	Problems  []string // what concerns no single image
+	Arguments string // text of cfg/system.arg
+	Record    flash.Record
+	Left      []flash.Image // left by operations that did not finish
+	Boot      *Boot         // the boot default; nil when none was found
+	NoBoot    string        // why there is no Boot
+	Problems  []string      // what concerns no single image
 }
 
 // Read reports on the flash t. Nothing is hashed: that takes seconds, and the first screen must not
@@ -65,7 +70,7 @@ func Read(t Target) (*Report, error) {
 		return nil, &ops.Error{Kind: ops.NoFlash, Err: err,
 			Hint: "name a directory that holds system/ (or sys/) and cfg/ by --flash"}
 	}
-	r := &Report{Target: t, Layout: f.Layout, Arguments: f.Arguments, Problems: f.Problems}
+	r := &Report{Target: t, Layout: f.Layout, Arguments: f.Arguments, Record: f.Record, Left: f.Left, Problems: f.Problems}
 	for _, img := range f.Slots {
 		r.Images = append(r.Images, look(t.FS, img, false))
 	}
