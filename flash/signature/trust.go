@@ -52,6 +52,9 @@ func ParseKey(name string, text []byte) (Key, error) {
 func ReadTrust(dir string) (Trust, error) {
 	var t Trust
 	there, err := exists(dir)
+	if there {
+		_, err = os.Stat(dir + "/.") // a file, or a link that leads nowhere, has no "."
+	}
 	if err != nil {
 		return Trust{Require: true, Problem: err.Error()}, err
 	}
