@@ -3,7 +3,9 @@
 package sign
 
 import (
+	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -38,48 +40,53 @@ type Request struct {
 // Plan is a checked Request.
 type Plan struct {
 	request   Request
-	archive   bool
+	image     image
 	signature []byte
 	comment   string
 }
 
 // String says in plain words what Apply will write.
 func (p *Plan) String() string {
-	what := "write"
-	if p.archive {
-		what = "write the archive again, with " + flash.SignatureFile + ","
+	what := "write "
+	if p.image.archive() {
+		what = "write the archive again, with " + flash.SignatureFile + ", to "
 	}
-	return fmt.Sprintf("%s %s\n  by key %s: %s", what, p.request.Output, p.request.Secret.Key("").ID(), p.comment)
+	return fmt.Sprintf("%s%s\n  by key %s: %s", what, p.request.Output, p.request.Secret.Key("").ID(), p.comment)
 }
 
 // Plan reads all that is to be signed, and refuses what is damaged: a signature would vouch for it.
 func (r Request) Plan(ctx context.Context, rep ops.Reporter) (*Plan, error) {
-	if r.Output == "" {
-		r.Force = true // a signature is replaced by a newer one
-	}
-	image, err := r.read(ctx, rep)
+	i, err := r.read(ctx, rep)
 	if err != nil {
 		return nil, err
 	}
-	if r.Version == "" {
-		r.Version = image.version
-	}
-	if r.Version == "" {
-		return nil, &ops.Error{Kind: ops.Usage, Op: op, Step: r.Input, Err: errors.New("says no version"), Hint: "give it by --version"}
+	if r.Version, err = i.agree(r.Version); err != nil {
+		return nil, &ops.Error{Kind: ops.Usage, Op: op, Step: r.Input, Err: err, Hint: "say by --version which version it is"}
 	}
 	if r.Output == "" {
-		r.Output = image.output
+		r.Output, r.Force = i.output, true // a newer signature replaces an older one
 	}
 	if err := output.Check(r.Output, r.Force); err != nil {
 		return nil, err
 	}
-	p := &Plan{request: r, archive: image.archive}
-	if p.signature, err = r.Secret.Sign(image.sums, r.Model, r.Version); err != nil {
+	p := &Plan{request: r, image: i}
+	if p.signature, err = r.Secret.Sign(i.sums, r.Model, r.Version); err != nil {
 		return nil, &ops.Error{Kind: ops.Usage, Op: op, Err: err}
 	}
-	said, err := p.trust().Verify(image.sums, p.signature)
+	said, err := p.trust().Verify(i.sums, p.signature)
 	p.comment = said.Comment
 	return p, err
+}
+
+// agree is the version to sign: the image's own, or, where it says none, the one that was asked for.
+func (i image) agree(asked string) (string, error) {
+	switch {
+	case asked == "" && i.version == "":
+		return "", errors.New("says no version")
+	case asked != "" && i.version != "" && asked != i.version:
+		return "", fmt.Errorf("is version %s by its kernel.ver: to sign it as %s would make it invalid", i.version, asked)
+	}
+	return cmp.Or(asked, i.version), nil
 }
 
 // trust believes nobody but the signer.
@@ -91,9 +98,13 @@ func (p *Plan) trust() signature.Trust {
 type image struct {
 	sums    []byte
 	version string
-	archive bool
 	output  string // where the signature goes when nobody says
+
+	format string // of an archive, else ""
+	folder string // its top folder, "" for none
 }
+
+func (i image) archive() bool { return i.format != "" }
 
 // read finds out what the input is.
 func (r Request) read(ctx context.Context, rep ops.Reporter) (image, error) {
@@ -108,7 +119,7 @@ func (r Request) read(ctx context.Context, rep ops.Reporter) (image, error) {
 	case filepath.Base(r.Input) == sumsName:
 		return readSums(filepath.Dir(r.Input))
 	}
-	return readArchive(ctx, source(r.Input, info.Size()), rep)
+	return readArchive(ctx, r.Input, rep)
 }
 
 // readSums reads the SHA256SUMS of a folder. Its files need not be there: a key may be kept where no
@@ -171,7 +182,11 @@ func readFolder(ctx context.Context, dir string, rep ops.Reporter) (image, error
 }
 
 // readArchive reads an archive, every member of it.
-func readArchive(ctx context.Context, src archive.Source, rep ops.Reporter) (image, error) {
+func readArchive(ctx context.Context, name string, rep ops.Reporter) (image, error) {
+	src, err := archive.File(name)
+	if err != nil {
+		return image{}, err
+	}
 	var sums bytes.Buffer
 	put := func(name string, _ int64) (io.WriteCloser, error) {
 		if name == sumsName {
@@ -184,18 +199,14 @@ func readArchive(ctx context.Context, src archive.Source, rep ops.Reporter) (ima
 		return image{}, err
 	}
 	if sums.Len() == 0 {
-		return image{}, invalid(src.Name, fmt.Errorf("has no %s, which is what is signed", sumsName))
+		return image{}, invalid(name, fmt.Errorf("has no %s, which is what is signed", sumsName))
 	}
-	return image{sums: sums.Bytes(), version: got.Version, archive: true, output: src.Name}, nil
+	return image{sums: sums.Bytes(), version: got.Version, output: name, format: got.Format, folder: got.Folder}, nil
 }
 
 type nowhere struct{ io.Writer }
 
 func (nowhere) Close() error { return nil }
-
-func source(name string, size int64) archive.Source {
-	return archive.Source{Name: name, Size: size, Open: func(context.Context) (io.ReadCloser, error) { return os.Open(name) }}
-}
 
 func invalid(what string, err error) error {
 	return &ops.Error{Kind: ops.Invalid, Op: op, Step: what, Err: err}
@@ -216,18 +227,18 @@ func (p *Plan) write(ctx context.Context, rep ops.Reporter) error {
 		return err
 	}
 	defer out.Cleanup()
-	if !p.archive {
+	if !p.image.archive() {
 		if _, err := out.Write(p.signature); err != nil {
 			return err
 		}
 		return out.Commit()
 	}
-	in, err := os.Open(p.request.Input)
+	src, err := archive.File(p.request.Input)
 	if err != nil {
 		return err
 	}
-	defer in.Close()
-	if err := rewrite(ctx, out, in, p.signature, rep); err != nil {
+	buffer := bufio.NewWriterSize(out, 1<<20)
+	if err := errors.Join(rewrite(ctx, buffer, src, p.image, p.signature, rep), buffer.Flush()); err != nil {
 		return err
 	}
 	if err := p.readBack(ctx, out.Name(), rep); err != nil {
@@ -238,10 +249,13 @@ func (p *Plan) write(ctx context.Context, rep ops.Reporter) error {
 
 // readBack makes sure, before the old archive goes, that the new one is what was to be made.
 func (p *Plan) readBack(ctx context.Context, name string, rep ops.Reporter) error {
-	put := func(string, int64) (io.WriteCloser, error) { return nowhere{io.Discard}, nil }
-	got, err := archive.Copy(ctx, source(name, 0), p.trust(), 0, put, rep)
+	src, err := archive.File(name)
+	if err != nil {
+		return err
+	}
+	got, err := archive.Copy(ctx, src, p.trust(), 0, archive.Discard, rep)
 	if err == nil && got.Integrity != flash.Verified {
-		err = fmt.Errorf("the signed archive reads as %v: %s", got.Integrity, strings.Join(got.Notes, ", "))
+		err = fmt.Errorf("the signed archive reads as %v", got.Integrity)
 	}
 	return err
 }
