@@ -115,3 +115,6 @@ func (w windowed) Read(p []byte) (int, error) {
 	}
 	return n, err
 }
+
+// IsCut reports whether err says that a stream ends too early.
+func IsCut(err error) bool { return errors.Is(err, errCut) || errors.Is(err, io.ErrUnexpectedEOF) }
