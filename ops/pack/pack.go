@@ -14,6 +14,8 @@ import (
 	"os"
 	"strings"
 
+	"holdfast/flash"
+	"holdfast/flash/signature"
 	"holdfast/ops"
 	"holdfast/ops/archive"
 	"holdfast/ops/output"
@@ -23,12 +25,11 @@ const op = "image pack"
 
 // The files of an image.
 const (
-	kernelName    = "kernel.img"
-	initrdName    = "initrd.img"
-	argsName      = "kernel.arg"
-	versionName   = "kernel.ver"
-	sumsName      = "SHA256SUMS"
-	signatureName = "SHA256SUMS.minisig"
+	kernelName  = "kernel.img"
+	initrdName  = "initrd.img"
+	argsName    = "kernel.arg"
+	versionName = "kernel.ver"
+	sumsName    = "SHA256SUMS"
 )
 
 // Request says what to pack. Initrd and Args may be empty.
@@ -40,8 +41,8 @@ type Request struct {
 	Output  string // file name of the archive; its end says how it is compressed, see compressors
 	Force   bool   // replace an existing archive
 
-	// Sign gives the minisign signature of SHA256SUMS; nil for an image without one.
-	Sign func(sums []byte) ([]byte, error)
+	Secret *signature.Secret // signs the image; nil for none
+	Model  string            // that the image is for, by its signature; "" for any
 }
 
 // Plan is a checked Request.
@@ -71,8 +72,11 @@ func (r Request) Plan() (*Plan, error) {
 	}
 	p := &Plan{request: r, kernel: kernel.Version}
 	p.lines = append(p.lines, fmt.Sprintf("write %s, version %s", r.Output, r.Version), "  "+sumsName)
-	if r.Sign != nil {
-		p.lines = append(p.lines, "  "+signatureName)
+	if r.Secret != nil {
+		if _, err := r.Secret.Sign(nil, r.Model, r.Version); err != nil {
+			return nil, &ops.Error{Kind: ops.Usage, Op: op, Err: err}
+		}
+		p.lines = append(p.lines, fmt.Sprintf("  %s, by key %s", flash.SignatureFile, r.Secret.Key("").ID()))
 	}
 	for _, m := range r.members() {
 		size, err := m.size()
@@ -207,12 +211,12 @@ func (p *Plan) hash(ctx context.Context, rep ops.Reporter) ([]sized, error) {
 	}
 	text := sums.String()
 	front := []sized{{member: member{name: sumsName, text: text}, size: int64(len(text))}}
-	if p.request.Sign != nil {
-		sig, err := p.request.Sign([]byte(text))
+	if p.request.Secret != nil {
+		sig, err := p.request.Secret.Sign([]byte(text), p.request.Model, p.request.Version)
 		if err != nil {
-			return nil, fmt.Errorf("sign %s: %w", sumsName, err)
+			return nil, err
 		}
-		front = append(front, sized{member: member{name: signatureName, text: string(sig)}, size: int64(len(sig))})
+		front = append(front, sized{member: member{name: flash.SignatureFile, text: string(sig)}, size: int64(len(sig))})
 	}
 	return append(front, list...), nil
 }
