@@ -1,0 +1,158 @@
+package signature
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"aead.dev/minisign"
+)
+
+// Key is a public key.
+type Key struct {
+	Name   string // what a screen calls it
+	public minisign.PublicKey
+}
+
+// ID is 16 hexadecimal digits, as minisign prints them.
+func (k Key) ID() string { return fmt.Sprintf("%016X", k.public.ID()) }
+
+// The files of a directory such as /etc/holdfast.
+const (
+	KeysDir     = "keys" // keys/*.pub
+	ModelFile   = "model"
+	FloorFile   = "min-version"
+	RequireFile = "require-signature" // its content says nothing
+
+	keySuffix = ".pub"
+	maxFile   = 1 << 10
+)
+
+// ParseKey reads a public key as minisign writes it: a comment line and the key, or the key alone.
+func ParseKey(name string, text []byte) (Key, error) {
+	k := Key{Name: name}
+	if !isWord(name) {
+		return Key{}, errors.New("not a name for a key: it must be one printable word")
+	}
+	if err := k.public.UnmarshalText(text); err != nil {
+		return Key{}, fmt.Errorf("not a minisign public key: %s", strings.TrimPrefix(err.Error(), "minisign: "))
+	}
+	return k, nil
+}
+
+// ReadTrust reads keys/*.pub, model, min-version and require-signature of a directory such as
+// /etc/holdfast. What is not there is the zero value; what cannot be read is an error, for a machine
+// that requires signatures must not come to require none by a bad file.
+func ReadTrust(dir string) (Trust, error) {
+	var t Trust
+	there, err := exists(dir)
+	if err != nil || !there {
+		return Trust{}, err
+	}
+	if t.Keys, err = readKeys(filepath.Join(dir, KeysDir)); err != nil {
+		return Trust{}, err
+	}
+	if t.Model, err = readWord(filepath.Join(dir, ModelFile)); err != nil {
+		return Trust{}, err
+	}
+	if t.Floor, err = readWord(filepath.Join(dir, FloorFile)); err != nil {
+		return Trust{}, err
+	}
+	if t.Require, err = exists(filepath.Join(dir, RequireFile)); err != nil {
+		return Trust{}, err
+	}
+	return t, nil
+}
+
+func readKeys(dir string) ([]Key, error) {
+	there, err := exists(dir)
+	if err != nil || !there {
+		return nil, err
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, fmt.Errorf("read keys: %w", err)
+	}
+	var keys []Key
+	for _, e := range entries {
+		name, isKey := strings.CutSuffix(e.Name(), keySuffix)
+		if !isKey {
+			continue
+		}
+		k, err := ReadKey(filepath.Join(dir, e.Name()), name)
+		if err != nil {
+			return nil, err
+		}
+		keys = append(keys, k)
+	}
+	return keys, nil
+}
+
+// ReadKey reads the public key of a file. The error names the file.
+func ReadKey(path, name string) (Key, error) {
+	text, err := readSmall(path)
+	if err != nil {
+		return Key{}, err
+	}
+	k, err := ParseKey(name, text)
+	if err != nil {
+		return Key{}, fmt.Errorf("%s: %w", path, err)
+	}
+	return k, nil
+}
+
+// readWord reads a file of one line that holds one word; "" when there is no such file.
+func readWord(path string) (string, error) {
+	there, err := exists(path)
+	if err != nil || !there {
+		return "", err
+	}
+	text, err := readSmall(path)
+	if err != nil {
+		return "", err
+	}
+	word := strings.TrimSpace(string(text))
+	if !isWord(word) {
+		return "", fmt.Errorf("%s: not one printable word", path)
+	}
+	return word, nil
+}
+
+// exists looks at the name itself: a link that leads nowhere is there, and cannot be read.
+func exists(path string) (bool, error) {
+	_, err := os.Lstat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// readSmall reads a small regular file, and waits for no FIFO's writer.
+func readSmall(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s: not a regular file", path)
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	if err == nil && len(text) > maxFile {
+		err = fmt.Errorf("%s: longer than %d bytes", path, maxFile)
+	}
+	return text, err
+}
+
+// isWord tells whether s can be a word of a trusted comment and stand on any screen.
+func isWord(s string) bool {
+	return s != "" && !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' })
+}
