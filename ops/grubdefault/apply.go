@@ -24,7 +24,7 @@ func (p Plan) Apply(ctx context.Context, rep ops.Reporter) error {
 	if p.Nothing() {
 		return nil
 	}
-	unlock, err := store.LockAll(ctx, p.lockNames(), func(name string) { rep.Log("waiting: somebody else is at " + name) })
+	unlock, err := p.lock(ctx, rep)
 	if err != nil {
 		return fail(kindOf(err, ops.Internal), "", err, "")
 	}
@@ -78,6 +78,13 @@ func (p Plan) checkImage(ctx context.Context, rep ops.Reporter) error {
 			"the boot default never names what cannot boot")
 	}
 	return err
+}
+
+func (p Plan) lock(ctx context.Context, rep ops.Reporter) (unlock func(), err error) {
+	if p.request.Locked {
+		return func() {}, nil
+	}
+	return store.LockAll(ctx, p.lockNames(), func(name string) { rep.Log("waiting: somebody else is at " + name) })
 }
 
 // lockNames are what everybody locks who writes to this flash, or to the saved default: two flashes

@@ -26,6 +26,8 @@ type Request struct {
 	// Booted is confirm's: the entry's image has booted well and need not be hashed. That is no reason
 	// to forget which entry somebody asked for since, for the next boot alone.
 	Booted bool
+
+	Locked bool // the caller holds the locks on the flash and on what holds the saved default
 }
 
 // Plan is what will be written, and where.
