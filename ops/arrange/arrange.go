@@ -83,6 +83,22 @@ func Remove(ctx context.Context, s *session.Session, name string, rep ops.Report
 	if err := s.Tree.Clear(); err != nil {
 		return Explain("delete "+name, err)
 	}
+	if err := s.Look(); err != nil {
+		return err
+	}
+	return ForgetGone(s)
+}
+
+// ForgetGone takes images out of the state record that the flash does not hold any more.
+func ForgetGone(s *session.Session) error {
+	rec := s.Report.Record
+	known := len(rec.Entries)
+	if safety.Forget(&rec, s.Report); len(rec.Entries) == known {
+		return nil
+	}
+	if err := s.Tree.Write(func(rec *flash.Record) { safety.Forget(rec, s.Report) }); err != nil {
+		return Explain("write the state record", err)
+	}
 	return s.Look()
 }
 
