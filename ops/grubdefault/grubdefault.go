@@ -27,7 +27,8 @@ type Request struct {
 	// to forget which entry somebody asked for since, for the next boot alone.
 	Booted bool
 
-	Locked bool // the caller holds the locks on the flash and on what holds the saved default
+	// Locked says that the caller holds the locks: a session, in whose directory the log then is.
+	Locked bool
 }
 
 // Plan is what will be written, and where.

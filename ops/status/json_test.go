@@ -47,6 +47,7 @@ const wanted = `{
     {"name": "bak", "present": true, "files": null, "size": 9, "integrity": "damaged"},
     {"name": "fac", "present": false, "files": null, "size": null, "integrity": null}
   ],
+  "last": {"kind": "rolled-back", "text": "1.3.124 did not confirm in 3 tries; it may be tried again", "time": "2026-01-02T03:04:05Z"},
   "problems": ["active: kernel.img: hash differs", "cfg/config.bak: cut off", "boot default: something"]
 }`
 
@@ -122,7 +123,7 @@ func TestDocument(t *testing.T) {
 func TestDocumentOfNothing(t *testing.T) {
 	got := decoded(t, encoded(t, (&Report{}).Document()))
 	want := `{"flash": {"target": "", "fstype": null, "access": null, "size": null, "free": null, "layout": "holdfast"},
-		"slots": [], "staged": [], "boot_default": null, "next_boot": [], "configs": [], "problems": []}`
+		"slots": [], "staged": [], "boot_default": null, "next_boot": [], "configs": [], "last": null, "problems": []}`
 	if g, w := encoded(t, got), encoded(t, decoded(t, want)); g != w {
 		t.Errorf("document:\n%s\nwant\n%s", g, w)
 	}
@@ -132,7 +133,7 @@ func TestDocumentOfNothing(t *testing.T) {
 func TestDocumentOrder(t *testing.T) {
 	text := encoded(t, fullReport().Document())
 	at := -1
-	for _, key := range []string{"flash", "slots", "staged", "boot_default", "next_boot", "configs", "problems"} {
+	for _, key := range []string{"flash", "slots", "staged", "boot_default", "next_boot", "configs", "last", "problems"} {
 		i := strings.Index(text, fmt.Sprintf("\n %q:", key))
 		if i <= at {
 			t.Errorf("%s is out of order, at %d after %d", key, i, at)
