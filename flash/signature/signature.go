@@ -32,6 +32,7 @@ type Trust struct {
 	Model   string // of this machine; "" takes any
 	Floor   string // the lowest version that may be installed; "" for none
 	Require bool   // nothing but a verified image is installed or booted
+	Problem string // why not all of it could be read, naming the file: then nothing is installed
 }
 
 var (

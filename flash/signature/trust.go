@@ -1,6 +1,7 @@
 package signature
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -45,29 +46,32 @@ func ParseKey(name string, text []byte) (Key, error) {
 }
 
 // ReadTrust reads keys/*.pub, model, min-version and require-signature of a directory such as
-// /etc/holdfast. What is not there is the zero value; what cannot be read is an error, for a machine
-// that requires signatures must not come to require none by a bad file.
+// /etc/holdfast. What is not there is the zero value; what cannot be read is an error that names the
+// file. With an error comes, its Problem set, what could be read, and Require unless that is known not
+// to be wanted: by a bad file a machine must not come to require nothing.
 func ReadTrust(dir string) (Trust, error) {
 	var t Trust
 	there, err := exists(dir)
-	if err != nil || !there {
-		return Trust{}, err
+	if err != nil {
+		return Trust{Require: true, Problem: err.Error()}, err
 	}
-	if t.Keys, err = readKeys(filepath.Join(dir, KeysDir)); err != nil {
-		return Trust{}, err
+	if !there {
+		return Trust{}, nil
 	}
-	if t.Model, err = readWord(filepath.Join(dir, ModelFile)); err != nil {
-		return Trust{}, err
-	}
-	if t.Floor, err = readWord(filepath.Join(dir, FloorFile)); err != nil {
-		return Trust{}, err
-	}
-	if t.Require, err = exists(filepath.Join(dir, RequireFile)); err != nil {
-		return Trust{}, err
+	var errs [4]error
+	t.Keys, errs[0] = readKeys(filepath.Join(dir, KeysDir))
+	t.Model, errs[1] = readWord(filepath.Join(dir, ModelFile))
+	t.Floor, errs[2] = readWord(filepath.Join(dir, FloorFile))
+	t.Require, errs[3] = exists(filepath.Join(dir, RequireFile))
+	t.Require = t.Require || errs[3] != nil
+	if err := cmp.Or(errs[:]...); err != nil {
+		t.Problem = err.Error()
+		return t, err
 	}
 	return t, nil
 }
 
+// readKeys reads the keys of a directory. One that is broken leaves the others.
 func readKeys(dir string) ([]Key, error) {
 	there, err := exists(dir)
 	if err != nil || !there {
@@ -78,6 +82,7 @@ func readKeys(dir string) ([]Key, error) {
 		return nil, fmt.Errorf("read keys: %w", err)
 	}
 	var keys []Key
+	var broken error
 	for _, e := range entries {
 		name, isKey := strings.CutSuffix(e.Name(), keySuffix)
 		if !isKey {
@@ -85,11 +90,12 @@ func readKeys(dir string) ([]Key, error) {
 		}
 		k, err := ReadKey(filepath.Join(dir, e.Name()), name)
 		if err != nil {
-			return nil, err
+			broken = cmp.Or(broken, err)
+			continue
 		}
 		keys = append(keys, k)
 	}
-	return keys, nil
+	return keys, broken
 }
 
 // ReadKey reads the public key of a file. The error names the file.

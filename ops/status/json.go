@@ -128,8 +128,8 @@ func (r *Report) flashDocument() FlashDocument {
 func slotDocument(i Image) SlotDocument {
 	return SlotDocument{
 		Name: i.Name, Present: i.Present, Version: known(i.Version), Kernel: known(i.Header.Version),
-		Size: given(i.Size, i.Present), Integrity: integrity(i.Integrity), State: i.Entry.State.String(),
-		TriesLeft: given(i.Entry.Tries, i.Entry.State == flash.Trial),
+		Size: given(i.Size, i.Present), Integrity: integrity(i.Integrity), Signer: known(i.Signer),
+		State: i.Entry.State.String(), TriesLeft: given(i.Entry.Tries, i.Entry.State == flash.Trial),
 		Arguments: known(strings.Join(kexec.ParseArguments(i.Arguments), " ")),
 		Problems:  append([]string{}, i.Problems...),
 	}
