@@ -54,6 +54,10 @@ func (c Change) place() string {
 // to be cancelled. What fails after the images have moved is told at the end: the rest is done all the same.
 func (c Change) Apply(ctx context.Context, s *session.Session, rep ops.Reporter) error {
 	was := s.Report
+	// The new image is on trial before it is in its slot: recovery may have to finish this.
+	if err := s.Tree.Write(func(rec *flash.Record) { c.mark(rec, was, s.Booted) }); err != nil {
+		return Explain("write the state record", err)
+	}
 	if !c.Again {
 		if err := c.move(s); err != nil {
 			return errors.Join(err, putRight(ctx, s, rep))
@@ -64,7 +68,7 @@ func (c Change) Apply(ctx context.Context, s *session.Session, rep ops.Reporter)
 	if c.Promote {
 		errs = append(errs, c.setDefault(ctx, s, rep))
 	}
-	if err := s.Tree.Write(func(rec *flash.Record) { c.mark(rec, was, s.Report, s.Booted) }); err != nil {
+	if err := s.Tree.Write(func(rec *flash.Record) { c.conclude(rec, was, s.Report) }); err != nil {
 		errs = append(errs, Explain("write the state record", err))
 	}
 	if err := s.Tree.Clear(); err != nil {
@@ -99,9 +103,18 @@ func putRight(ctx context.Context, s *session.Session, rep ops.Reporter) error {
 
 // vouch puts into the report what is known of the new image, so that nobody hashes it once more.
 func (c Change) vouch(s *session.Session) {
-	i, ok := s.Report.Image(c.place())
-	if ok && i.ID == c.New && i.Integrity == flash.Unknown && c.Integrity != flash.Unknown {
+	if c.Integrity == flash.Unknown {
+		return
+	}
+	read, err := status.Read(s.Report.Target) // a damaged twin may have left its mark on the image
+	if err != nil {
+		return
+	}
+	if i, ok := read.Image(c.place()); ok && i.ID == c.New {
 		i.Integrity, i.Signer = c.Integrity, c.Signer
+		if c.Integrity == flash.Verified && i.Broken == status.Unsigned {
+			i.Broken = ""
+		}
 		s.Report = s.Report.Verified(i)
 	}
 }
@@ -124,13 +137,17 @@ func (c Change) setDefault(ctx context.Context, s *session.Session, rep ops.Repo
 	return err
 }
 
-// mark writes down how the images stand now.
-func (c Change) mark(rec *flash.Record, was, now *status.Report, booted string) {
-	safety.MarkBooted(rec, was, booted)
+// mark writes down how the images stand.
+func (c Change) mark(rec *flash.Record, r *status.Report, booted string) {
+	safety.MarkBooted(rec, r, booted)
 	e := rec.Entry(c.New)
 	if e.State != flash.Confirmed && (c.Fresh || e.State != flash.Trial || e.Tries == 0) {
 		safety.Mark(rec, c.New, flash.Trial, c.Tries)
 	}
+}
+
+// conclude writes down that the change is made.
+func (c Change) conclude(rec *flash.Record, was, now *status.Report) {
 	if c.OldBad {
 		safety.Mark(rec, Pair(was).Active, flash.Bad, 0)
 	}

@@ -77,7 +77,7 @@ func Elsewhere(r *status.Report, slot string) string {
 	if r.Default() != slot {
 		return ""
 	}
-	if img, _ := r.Image(Other(slot)); safety.Whole(img) && img.Entry.State != flash.Bad {
+	if img, _ := r.Image(Other(slot)); safety.Whole(img) && img.Broken == "" && img.Entry.State != flash.Bad {
 		return img.Name
 	}
 	return "maintenance"

@@ -51,8 +51,12 @@ func (r Request) Plan() (Plan, error) {
 	return p, arrange.Named(op, err)
 }
 
+// find looks for what to do. The image that runs here may confirm yet, with its last try.
 func (r Request) find(report *status.Report) (f findings, err error) {
 	for _, name := range []string{flash.Active, flash.Backup} {
+		if name == r.Session.Booted {
+			continue
+		}
 		if i, _ := report.Image(name); i.Present && i.Entry.State == flash.Trial && i.Entry.Tries == 0 {
 			f.expired = append(f.expired, i)
 		}
@@ -127,7 +131,7 @@ func backTo(r *status.Report, expired string) string {
 		return ""
 	}
 	i, _ := r.Image(arrange.Other(expired))
-	if !safety.Whole(i) || i.Entry.State == flash.Bad || i.Entry.State == flash.Trial && i.Entry.Tries == 0 {
+	if !safety.Whole(i) || i.Broken != "" || i.Entry.State == flash.Bad || i.Entry.State == flash.Trial && i.Entry.Tries == 0 {
 		return ""
 	}
 	return i.Name

@@ -8,7 +8,8 @@ import (
 	"holdfast/ops/status"
 )
 
-// Mark says in a record how an image boots. Untold forgets it.
+// Mark says in a record how an image boots. Untold forgets it. Since when an image is in a state does not
+// change while its tries go by.
 func Mark(rec *flash.Record, id flash.ID, state flash.State, tries int) {
 	if id.IsZero() {
 		return
@@ -17,9 +18,13 @@ func Mark(rec *flash.Record, id flash.ID, state flash.State, tries int) {
 	if old.State == state && old.Tries == tries {
 		return // since when is kept
 	}
+	since := now()
+	if old.State == state && tries < old.Tries {
+		since = old.Since
+	}
 	rec.Entries = slices.DeleteFunc(slices.Clone(rec.Entries), func(e flash.Entry) bool { return e.ID == id })
 	if state != flash.Untold {
-		rec.Entries = append(rec.Entries, flash.Entry{ID: id, State: state, Tries: tries, Since: now()})
+		rec.Entries = append(rec.Entries, flash.Entry{ID: id, State: state, Tries: tries, Since: since})
 	}
 }
 

@@ -21,9 +21,9 @@ import (
 	"holdfast/ops/status"
 )
 
-// Whole reports that nothing is known that keeps an image from booting.
+// Whole reports that nothing is known that keeps GRUB from booting an image.
 func Whole(i status.Image) bool {
-	return i.Present && i.Integrity != flash.Damaged && i.Broken == ""
+	return i.Present && i.Integrity != flash.Damaged && (i.Broken == "" || i.Broken == status.Unsigned)
 }
 
 // Counts reports whether an image counts as confirmed: it is whole, and the record says so; or nobody

@@ -73,11 +73,13 @@ type row struct {
 }
 
 func (r row) report() *status.Report {
-	return &status.Report{
-		Target: status.Target{Trust: signature.Trust{Require: r.require}},
-		Images: []status.Image{r.active.image(flash.Active, 1), r.backup.image(flash.Backup, 2),
-			content{flash.Intact, flash.Untold}.image(flash.Factory, 3)},
+	images := []status.Image{r.active.image(flash.Active, 1), r.backup.image(flash.Backup, 2), content{flash.Intact, flash.Untold}.image(flash.Factory, 3)}
+	for k, i := range images {
+		if r.require && i.Broken == "" && i.Integrity != flash.Verified {
+			images[k].Broken = status.Unsigned
+		}
 	}
+	return &status.Report{Target: status.Target{Trust: signature.Trust{Require: r.require}}, Images: images}
 }
 
 func (r row) String() string {
