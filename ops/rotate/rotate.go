@@ -147,8 +147,8 @@ func (p Plan) onTrial() bool {
 	active, _ := p.report.Image(flash.Active)
 	booted := p.request.Session.Booted
 	activeProven := booted == flash.Active && active.Entry.State == flash.Untold && safety.Whole(active)
-	return p.request.Tries > 0 || p.state != flash.Confirmed &&
-		(p.slot != "" || p.state != flash.Untold || activeProven || !p.counts(flash.Backup))
+	return p.state != flash.Confirmed &&
+		(p.request.Tries > 0 || p.slot != "" || p.state != flash.Untold || activeProven || !p.counts(flash.Backup))
 }
 
 // Lines is the plan in words.
