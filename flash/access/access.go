@@ -108,9 +108,9 @@ func (a *Access) Close() error {
 			break
 		}
 		a.undo = a.undo[:last]
-		errs = append(errs, a.guard.tell(message{Pop: true}))
+		_ = a.guard.tell(message{Pop: true}) // one that is dead needs not know
 	}
-	errs = append(errs, a.guard.end(len(a.undo) == 0))
+	a.guard.end(len(a.undo) == 0)
 	a.undo = nil
 	return errors.Join(errs...)
 }

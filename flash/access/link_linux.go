@@ -2,7 +2,6 @@ package access
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -40,7 +39,8 @@ func newGuard(command []string) *guard {
 }
 
 // start starts it in a session of its own: what a terminal sends to our group does not reach it. It
-// works in / and has nothing else of ours open: it must not keep a file system busy.
+// works in / and has nothing else of ours open: it must not keep a file system busy. It is there, and
+// deaf to signals, when start returns.
 func (g *guard) start() error {
 	if g.process != nil {
 		return nil
@@ -60,6 +60,18 @@ func (g *guard) start() error {
 		return fmt.Errorf("start the guard: %w", err)
 	}
 	g.process, g.to, g.from = cmd, to, from.(*os.File)
+	return g.listen()
+}
+
+// listen waits for an answer.
+func (g *guard) listen() error {
+	err := g.from.SetReadDeadline(time.Now().Add(answerIn))
+	if err == nil {
+		_, err = io.ReadFull(g.from, make([]byte, len(answer)))
+	}
+	if err != nil {
+		return fmt.Errorf("the guard does not answer: %w", err)
+	}
 	return nil
 }
 
@@ -89,32 +101,25 @@ func (g *guard) ask(m message) error {
 	if err := g.tell(m); err != nil {
 		return err
 	}
-	err := g.from.SetReadDeadline(time.Now().Add(answerIn))
-	if err == nil {
-		_, err = io.ReadFull(g.from, make([]byte, len(answer)))
-	}
-	if err != nil {
-		return fmt.Errorf("the guard does not answer: %w", err)
-	}
-	return nil
+	return g.listen()
 }
 
 // end ends it: with a good-bye, or without, for it to do what is left.
-func (g *guard) end(clean bool) error {
+func (g *guard) end(clean bool) {
 	if g == nil || g.process == nil {
-		return nil
+		return
 	}
 	process := g.process
-	defer func() { g.process = nil }()
+	if clean {
+		_ = g.tell(message{Bye: true})
+	}
+	g.process = nil
+	g.to.Close()
 	if !clean {
 		go process.Wait()
-		return g.to.Close()
+		return
 	}
-	err := errors.Join(g.tell(message{Bye: true}), g.to.Close())
 	late := time.AfterFunc(answerIn, func() { process.Process.Kill() })
 	defer late.Stop()
-	if ended := process.Wait(); ended != nil {
-		err = errors.Join(err, fmt.Errorf("the guard: %w", ended))
-	}
-	return err
+	_ = process.Wait() // nothing was left to it
 }
