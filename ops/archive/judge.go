@@ -190,6 +190,9 @@ func (t *taking) compareOld() error {
 
 // known fills in what only the end, or the end of a Peek, tells.
 func (t *taking) known() {
+	if t.tree.top != nil {
+		t.image.Folder = *t.tree.top
+	}
 	if t.image.ID.IsZero() && t.image.Integrity == flash.Unchecked {
 		t.image.ID = t.contentID()
 	}
