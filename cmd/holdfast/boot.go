@@ -63,7 +63,7 @@ func (a *app) planBoot(ctx context.Context, name, words string) (boot.Plan, erro
 		}
 		r = r.Verified(img)
 	}
-	return boot.Request{Report: r, Image: name, Consoles: stage.Consoles(), Operator: operator(), Append: words}.Plan()
+	return boot.Request{Report: r, Image: name, Consoles: stage.Consoles(), Operator: operator(), Append: words, Session: a.session()}.Plan()
 }
 
 // confirm asks on the terminal, unless --yes was given. Anything but the word is a no, and so is the
