@@ -63,13 +63,17 @@ func (t *Tree) follow(d decision, r flash.Record) (Recovered, error) {
 			return Recovered{}, err
 		}
 	}
+	if err := t.Clear(); err != nil {
+		return Recovered{}, err
+	}
 	if r.Pending != nil {
+		// Last, so that whoever is cut before it decides in the same way again.
 		d.event.At = time.Now().UTC().Truncate(time.Second)
 		if err := t.Write(d.note); err != nil {
 			return Recovered{}, err
 		}
 	}
-	return Recovered{Event: d.event, Lines: d.lines}, t.Clear()
+	return Recovered{Event: d.event, Lines: d.lines}, nil
 }
 
 // Interrupted says, without writing, what Recover would do: nil when there is nothing to do. It hashes
@@ -158,6 +162,9 @@ func decide(f *flash.Flash, s shelf, whole func(flash.Image) bool) decision {
 		d.fill(images, flash.Hold)
 	}
 	d.rescue(images)
+	if p := f.Record.Pending; p != nil {
+		d.settle(images, *p)
+	}
 	d.keep = d.goal.active
 	if images[d.goal.backup].worth > images[d.goal.active].worth {
 		d.keep = d.goal.backup
@@ -182,11 +189,15 @@ func (d *decision) putBack(f *flash.Flash, images map[string]found) {
 
 func (d *decision) pending(s shelf, images map[string]found, p flash.Pending) {
 	target := p.Before
-	d.event = flash.Event{Kind: flash.Undone, Op: p.Op, ID: p.After.Active}
-	forward := images[flash.Active].ID == p.After.Active
-	if forward {
+	there := func(pair flash.Pair) bool {
+		active := pick(s, images, pair.Active, flash.Active, "")
+		backup := pick(s, images, pair.Backup, flash.Backup, active)
+		return (active != "" || pair.Active.IsZero()) && (backup != "" || pair.Backup.IsZero())
+	}
+	arrived := images[flash.Active].ID == p.After.Active
+	before, after := there(p.Before), there(p.After)
+	if arrived && (after || !before) || after && !before {
 		target = p.After
-		d.event.Kind = flash.Finished
 	}
 	d.goal.active = pick(s, images, target.Active, flash.Active, "")
 	d.goal.backup = pick(s, images, target.Backup, flash.Backup, d.goal.active)
@@ -196,9 +207,18 @@ func (d *decision) pending(s shelf, images map[string]found, p flash.Pending) {
 	if d.goal.backup == "" && !target.Backup.IsZero() && s[flash.Backup] != d.goal.active {
 		d.goal.backup = s[flash.Backup]
 	}
-	after := p.After.Active
-	if forward && after != p.Before.Active && after != p.Before.Backup {
-		d.trial = after
+}
+
+// settle says what has become of a pending change, by what will be in the slots.
+func (d *decision) settle(images map[string]found, p flash.Pending) {
+	d.event = flash.Event{Kind: flash.Undone, Op: p.Op, ID: p.After.Active}
+	now := flash.Pair{Active: images[d.goal.active].ID, Backup: images[d.goal.backup].ID}
+	if now == p.Before || now.Active != p.After.Active {
+		return
+	}
+	d.event.Kind = flash.Finished
+	if p.After.Active != p.Before.Active && p.After.Active != p.Before.Backup {
+		d.trial = p.After.Active
 	}
 }
 
@@ -232,11 +252,13 @@ func pick(s shelf, images map[string]found, id flash.ID, slot, except string) st
 	return best
 }
 
-// fill puts a whole image into a slot that has none.
+// fill puts a whole image into a slot that has none, where it is if that is one.
 func (d *decision) fill(images map[string]found, image string) bool {
 	switch {
 	case images[image].worth == 0:
 		return false
+	case image == flash.Backup && images[d.goal.backup].worth == 0:
+		d.goal.backup = image
 	case images[d.goal.active].worth == 0:
 		d.goal.active = image
 	case images[d.goal.backup].worth == 0:
