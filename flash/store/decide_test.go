@@ -10,7 +10,7 @@ import (
 	"holdfast/flash"
 )
 
-// world is a flash without files: what is in each directory ("v1" to "v3", or "d2" for a damaged v2),
+// world is a flash without files: what is in each directory ("v1" to "v3", or "d1" to "d3" when damaged),
 // the versions staged by promotions that are undone, and the record.
 type world struct {
 	dirs    map[string]string
@@ -110,7 +110,14 @@ func (w world) recovered(steps int, each func(world)) (after world, done bool) {
 		w.staged = append(w.staged, d.version)
 	}
 	for _, dir := range flash.Working {
-		if w.dirs[dir] != "" && !next() {
+		if w.dirs[dir] == "" {
+			continue
+		}
+		if !next() {
+			return w, false
+		}
+		w.dirs[dir] = "d" + w.dirs[dir][1:] // its kernel is gone
+		if !next() {
 			return w, false
 		}
 		delete(w.dirs, dir)

@@ -63,7 +63,10 @@ func (t *Tree) follow(d decision, r flash.Record) (Recovered, error) {
 			return Recovered{}, err
 		}
 	}
-	if err := t.Clear(); err != nil {
+	// What a damaged file system does not give back keeps its space, and nobody from working.
+	if err := t.Clear(); isDamage(err) {
+		d.line("not deleted: %v; e2fsck, run while it is not mounted, repairs that", err)
+	} else if err != nil {
 		return Recovered{}, err
 	}
 	if r.Pending != nil {
@@ -120,9 +123,8 @@ func look(f *flash.Flash, whole func(flash.Image) bool) map[string]found {
 	for _, img := range append(f.Slots[:2:2], f.Left...) {
 		it := found{Image: img}
 		known := img.Entry.State != flash.Untold || named(f.Record.Pending, img.ID)
-		passing := img.Name == flash.Incoming || img.Name == flash.Trash
 		switch {
-		case !whole(img), passing && !known && len(img.Manifest.Sums) == 0:
+		case !whole(img), passing(img.Name) && !known && len(img.Manifest.Sums) == 0:
 		case img.Name == flash.Incoming && !known:
 			it.worth = 1
 		default:
@@ -132,6 +134,9 @@ func look(f *flash.Flash, whole func(flash.Image) bool) map[string]found {
 	}
 	return all
 }
+
+// passing reports whether a directory is one in which images come and go in parts.
+func passing(dir string) bool { return dir == flash.Incoming || dir == flash.Trash }
 
 // named reports whether a pending change speaks of an image.
 func named(p *flash.Pending, id flash.ID) bool {
@@ -232,7 +237,7 @@ func (d *decision) note(r *flash.Record) {
 }
 
 // pick finds an image for a slot: a whole one if there is, and one that is in the slot already if
-// it can be.
+// it can be. What is not whole in incoming or trash may be half deleted, and nobody's aim.
 func pick(s shelf, images map[string]found, id flash.ID, slot, except string) string {
 	if id.IsZero() {
 		if images[slot].ID.IsZero() {
@@ -242,7 +247,7 @@ func pick(s shelf, images map[string]found, id flash.ID, slot, except string) st
 	}
 	best := ""
 	for _, dir := range []string{slot, flash.Active, flash.Backup, flash.Hold, flash.Incoming, flash.Trash} {
-		if s[dir] == "" || dir == except || images[dir].ID != id {
+		if s[dir] == "" || dir == except || images[dir].ID != id || passing(dir) && images[dir].worth == 0 {
 			continue
 		}
 		if best == "" || images[dir].worth > 0 && images[best].worth == 0 {
