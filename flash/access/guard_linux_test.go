@@ -28,7 +28,7 @@ var phases = map[string]func(v *volume.Volume, guard []string, here func(*Access
 		return err
 	},
 	"told": func(v *volume.Volume, guard []string, here func(*Access)) error {
-		a := &Access{Dir: v.Dir, guard: newGuard(guard)}
+		a := &Access{Dir: v.Dir, guard: newGuard(guard, nil)}
 		return a.do(step{Kind: readonly, Dir: v.Dir, Flags: still}, func() error { here(a); return nil })
 	},
 	"writing": func(v *volume.Volume, guard []string, here func(*Access)) error {
@@ -44,7 +44,7 @@ var phases = map[string]func(v *volume.Volume, guard []string, here func(*Access
 		return errors.Join(err, f.Close())
 	},
 	"anew": func(v *volume.Volume, guard []string, here func(*Access)) error {
-		a := &Access{Dir: v.Dir, guard: newGuard(guard)}
+		a := &Access{Dir: v.Dir, guard: newGuard(guard, nil)}
 		s := step{Kind: restore, Dir: v.Dir, Device: v.Device, Type: "ext4", Flags: still | unix.MS_RELATIME}
 		return a.do(s, func() error {
 			err := unmount(v.Dir, patience)
