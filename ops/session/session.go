@@ -72,6 +72,9 @@ func (s *Session) begin(ctx context.Context, t status.Target, o Options) error {
 	if err != nil {
 		return err
 	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	a, err := access.Open(t.Volume, o.Guard, locks...)
 	if err != nil {
 		return notWritable(err)
