@@ -118,7 +118,7 @@ func makeDisk(t testing.TB, loader mkdisk.Loader) string {
 	r := mkdisk.Request{Output: filepath.Join(dir, "disk.img"), Loader: loader, Kernel: kernel, Console: initrd, Images: map[string]string{}, Size: 64 << 20}
 	for slot, version := range map[string]string{"active": "1.3.124", "backup": "1.3.123"} {
 		p := pack.Request{Kernel: kernel, Version: version, Args: "quiet", Output: filepath.Join(dir, slot+".tgz")}
-		plan, err := p.Plan(t.Context())
+		plan, err := p.Plan()
 		if err == nil {
 			err = plan.Apply(t.Context(), ops.Discard)
 		}
