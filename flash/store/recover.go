@@ -23,6 +23,9 @@ const interruptedTries = 3
 // is a hint. To run it twice, or to be cut during it, changes nothing more. An image that is the only
 // whole one is never deleted, whatever its directory is called.
 func (t *Tree) Recover(ctx context.Context) (Recovered, error) {
+	if err := t.dropNew(); err != nil { // before anything is written: see makeRecord
+		return Recovered{}, err
+	}
 	r, err := t.Record()
 	if err != nil {
 		return Recovered{}, err
@@ -64,8 +67,8 @@ func (t *Tree) follow(d decision, r flash.Record) (Recovered, error) {
 		}
 	}
 	// What a damaged file system does not give back keeps its space, and nobody from working.
-	if err := t.Clear(); isDamage(err) {
-		d.line("not deleted: %v; e2fsck, run while it is not mounted, repairs that", err)
+	if err := t.Clear(); Damaged(err) {
+		d.line("the file system needs a check (e2fsck -y, fsck.fat -a) while it is not mounted: %v", err)
 	} else if err != nil {
 		return Recovered{}, err
 	}
@@ -311,7 +314,7 @@ func (d *decision) tell(s shelf, images map[string]found) {
 		d.line("staged again: %s", d.version)
 	}
 	for _, dir := range []string{flash.Active, flash.Backup, flash.Incoming, flash.Hold, flash.Trash} {
-		if s[dir] != "" && !d.goal.has(dir) && dir != d.restage {
+		if s[dir] != "" && images[dir].Present && !d.goal.has(dir) && dir != d.restage {
 			d.line("deleted: %s, in %s", title(images[dir]), dir)
 		}
 	}
@@ -323,11 +326,8 @@ func (d *decision) line(format string, args ...any) {
 
 // title is an image as people know it.
 func title(img found) string {
-	switch {
-	case !img.Present:
-		return "an empty directory"
-	case img.Version != "":
-		return img.Version
+	if img.Version == "" {
+		return "an image without a version"
 	}
-	return "an image without a version"
+	return img.Version
 }
