@@ -118,8 +118,7 @@ type found struct {
 	worth int // 0 for what is not whole
 }
 
-// look says what each image is worth. One that nobody knows of is worth little in incoming, where it is
-// new; without a manifest there and in trash, where it may be a part of an image, it is worth
+// look says what each image is worth. A new one, which never booted, is worth little before it is active; without a manifest there and in trash, where it may be a part of an image, it is worth
 // nothing: the manifest is written last and the kernel deleted first.
 func look(f *flash.Flash, whole func(flash.Image) bool) map[string]found {
 	all := map[string]found{}
@@ -128,7 +127,7 @@ func look(f *flash.Flash, whole func(flash.Image) bool) map[string]found {
 		known := img.Entry.State != flash.Untold || named(f.Record.Pending, img.ID)
 		switch {
 		case !whole(img), passing(img.Name) && !known && len(img.Manifest.Sums) == 0:
-		case img.Name == flash.Incoming && !known:
+		case img.Name == flash.Incoming && !known, img.Name != flash.Active && comes(f.Record.Pending, img.Entry):
 			it.worth = 1
 		default:
 			it.worth = worth(img.Entry.State)
@@ -136,6 +135,12 @@ func look(f *flash.Flash, whole func(flash.Image) bool) map[string]found {
 		all[img.Name] = it
 	}
 	return all
+}
+
+// comes reports whether an image is one that a pending change brings to the slots.
+func comes(p *flash.Pending, e flash.Entry) bool {
+	return p != nil && e.State != flash.Confirmed && e.ID != p.Before.Active && e.ID != p.Before.Backup &&
+		(e.ID == p.After.Active || e.ID == p.After.Backup)
 }
 
 // passing reports whether a directory is one in which images come and go in parts.
