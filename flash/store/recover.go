@@ -55,7 +55,7 @@ func (t *Tree) follow(d decision, r flash.Record) (Recovered, error) {
 	if err != nil {
 		return Recovered{}, err
 	}
-	if _, err := t.arrange(s, d.goal, d.keep); err != nil {
+	if err := t.arrange(s, d.goal, d.keep); err != nil {
 		return Recovered{}, err
 	}
 	if d.restage != "" {
