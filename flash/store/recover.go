@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"holdfast/flash"
+	"holdfast/flash/signature"
 )
 
 // Recovered is what recovery did.
@@ -34,7 +35,8 @@ func (t *Tree) Recover(ctx context.Context) (Recovered, error) {
 	if err != nil || len(left) == 0 && r.Pending == nil {
 		return Recovered{}, err
 	}
-	f, err := t.read()
+	disk := &watched{root: t.root.FS(), care: []string{t.path(flash.Active), t.path(flash.Backup), t.path(flash.Hold)}}
+	f, err := flash.Read(disk)
 	if err != nil {
 		return Recovered{}, err
 	}
@@ -42,9 +44,13 @@ func (t *Tree) Recover(ctx context.Context) (Recovered, error) {
 	if err != nil {
 		return Recovered{}, err
 	}
-	whole, err := judge(ctx, t.root.FS(), f)
+	whole, err := judge(ctx, disk, f)
 	if err != nil {
 		return Recovered{}, err
+	}
+	if disk.failed != nil {
+		// A disk that fails now may read tomorrow: nothing is deleted on the word of an error.
+		return Recovered{Lines: []string{fmt.Sprintf("nothing was moved or deleted, as it cannot be told what is whole: %v", disk.failed)}}, nil
 	}
 	return t.follow(decide(f, s, whole), r)
 }
@@ -103,11 +109,11 @@ func Interrupted(f *flash.Flash) []string {
 func judge(ctx context.Context, fsys fs.FS, f *flash.Flash) (whole func(flash.Image) bool, err error) {
 	good := map[string]bool{}
 	for _, img := range append(f.Slots[:2:2], f.Left...) {
-		integrity, _, err := img.Verify(ctx, fsys, nil)
+		v, err := img.Verify(ctx, fsys, signature.Trust{}, nil) // what GRUB boots need not be signed
 		if err != nil {
 			return nil, err
 		}
-		good[img.Name] = integrity == flash.Intact || integrity == flash.Unchecked
+		good[img.Name] = v.Integrity == flash.Intact || v.Integrity == flash.Unchecked
 	}
 	return func(img flash.Image) bool { return img.Kernel != "" && good[img.Name] }, nil
 }
