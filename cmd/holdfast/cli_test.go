@@ -242,7 +242,7 @@ func TestHelp(t *testing.T) {
 	a := &app{}
 	for _, cmd := range a.root().Commands() {
 		for _, c := range append(cmd.Commands(), cmd) {
-			if c.Short == "" || c.Runnable() && !c.HasSubCommands() && c.Example == "" && c.Name() != "init" {
+			if !c.Hidden && (c.Short == "" || c.Runnable() && !c.HasSubCommands() && c.Example == "" && c.Name() != "init") {
 				t.Errorf("%s: summary %q, example %q", c.CommandPath(), c.Short, c.Example)
 			}
 		}
