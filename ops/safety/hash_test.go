@@ -25,17 +25,23 @@ type failing struct {
 
 func (f *failing) Open(name string) (fs.File, error) {
 	file, err := f.FS.Open(name)
-	if err != nil || name != f.name || f.times == 0 {
+	if err != nil || name != f.name {
 		return file, err
 	}
-	f.times--
-	return badFile{file}, nil
+	return &badFile{file, f}, nil
 }
 
-type badFile struct{ fs.File }
+type badFile struct {
+	fs.File
+	disk *failing
+}
 
-func (badFile) Read([]byte) (int, error) {
-	return 0, &fs.PathError{Op: "read", Path: "x", Err: syscall.EIO}
+func (b *badFile) Read(p []byte) (int, error) {
+	if b.disk.times == 0 {
+		return b.File.Read(p)
+	}
+	b.disk.times--
+	return 0, &fs.PathError{Op: "read", Path: b.disk.name, Err: syscall.EIO}
 }
 
 // TestUnreadable: a disk that fails for a moment costs no image its slot, and one that goes on failing
