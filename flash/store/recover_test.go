@@ -138,6 +138,9 @@ func TestRecoverLeft(t *testing.T) {
 			os.Remove(filepath.Join(images, "incoming", "SHA256SUMS"))
 		}, "active=v2", "deleted: v3, in incoming"},
 		{"a whole image that nobody needs", map[string]string{"active": "v2", "incoming": "v3"}, nil, "active=v2", "deleted: v3, in incoming"},
+		{"a file for records that was not finished", map[string]string{"active": "v2"}, func(t *testing.T, images string) {
+			place(t, filepath.Join(images, "../cfg"), map[string]string{"slots0.new": "", "slots1.new": "x"})
+		}, "active=v2", ""},
 		{"an empty incoming", map[string]string{"active": "v2"}, func(t *testing.T, images string) {
 			os.Mkdir(filepath.Join(images, "incoming"), 0o755)
 		}, "active=v2", ""},
@@ -167,8 +170,8 @@ func TestRecoverLeft(t *testing.T) {
 				if got := holds(t, dir); got != tt.want {
 					t.Errorf("holds %q, want %q", got, tt.want)
 				}
-				if r, err := os.Stat(filepath.Join(dir, "cfg", "slots0")); err == nil {
-					t.Errorf("a record was written: %v", r)
+				if got := entries(t, filepath.Join(dir, "cfg")); got != "" {
+					t.Errorf("cfg holds%s", got)
 				}
 			})
 		}
@@ -239,4 +242,21 @@ func TestRecoverDamaged(t *testing.T) {
 		t.Errorf("Stage = %v", err)
 	}
 	tree.Close()
+}
+
+// TestRecoverHalfDeleted cuts a deletion: what is left of an image is not taken for one without a manifest.
+func TestRecoverHalfDeleted(t *testing.T) {
+	dir := memory(t)
+	newFlash(t, dir, map[string]string{"active": "v2", "hold": "v1"})
+	tree := open(t, dir, Options{})
+	tree.step = cutAfter(1)
+	if err := tree.delete(flash.Hold); !errors.Is(err, errCut) {
+		t.Fatal(err)
+	}
+	if _, err := open(t, dir, Options{}).Recover(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if got := holds(t, dir); got != "active=v2" {
+		t.Errorf("holds %s", got)
+	}
 }
