@@ -140,7 +140,7 @@ func TestRecoverLeft(t *testing.T) {
 		{"a whole image that nobody needs", map[string]string{"active": "v2", "incoming": "v3"}, nil, "active=v2", "deleted: v3, in incoming"},
 		{"a file for records that was not finished", map[string]string{"active": "v2"}, func(t *testing.T, images string) {
 			place(t, filepath.Join(images, "../cfg"), map[string]string{"slots0.new": "", "slots1.new": "x"})
-		}, "active=v2", ""},
+		}, "active=v2", "deleted: cfg/slots0.new, which was not finished; deleted: cfg/slots1.new, which was not finished"},
 		{"an empty incoming", map[string]string{"active": "v2"}, func(t *testing.T, images string) {
 			os.Mkdir(filepath.Join(images, "incoming"), 0o755)
 		}, "active=v2", ""},
@@ -162,6 +162,10 @@ func TestRecoverLeft(t *testing.T) {
 				newFlash(t, dir, tt.images)
 				if tt.edit != nil {
 					tt.edit(t, filepath.Join(dir, "system"))
+				}
+				f, err := flash.Read(os.DirFS(dir))
+				if foretold := len(Interrupted(f)) > 0; err != nil || foretold != (tt.lines != "") {
+					t.Errorf("Interrupted = %q, %v", Interrupted(f), err)
 				}
 				got, err := open(t, dir, o).Recover(t.Context())
 				if err != nil || strings.Join(got.Lines, "; ") != tt.lines || got.Event.Kind != flash.NoEvent {
