@@ -2,6 +2,9 @@
 
 export CGO_ENABLED := 0
 
+# HTTP/1.1 is enough for an archive: a third of a megabyte less in the program.
+export GOFLAGS := -tags=nethttpomithttp2
+
 GO       ?= go
 VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 LINTER   := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
