@@ -21,11 +21,11 @@ func (h *hub) boot(console, image string) {
 		err = &ops.Error{Kind: ops.Refused, Op: "boot", Err: errors.New("this is a demonstration: nothing is booted")}
 	}
 	if err != nil {
-		h.ended(action, "", err)
+		h.ended(action, Outcome{}, err)
 		return
 	}
-	h.act(action, func(ctx context.Context, rep ops.Reporter) (string, error) {
-		return "", plan.Apply(ctx, machine{h.o.Machine, h.crew}, rep)
+	h.act(action, func(ctx context.Context, rep ops.Reporter) (Outcome, error) {
+		return Outcome{}, plan.Apply(ctx, machine{h.o.Machine, h.crew}, rep)
 	})
 }
 

@@ -32,7 +32,7 @@ func (s *helpScreen) View(width, height int) []line {
 	k := s.view.keys
 	const column = 16
 	var lines []line
-	for _, b := range []key.Binding{k.Boot, k.Default, k.Logs, k.Help, k.Leave, k.Enter, k.Yes, k.Back, k.Up, k.Down,
+	for _, b := range []key.Binding{k.Boot, k.Default, k.Logs, k.Help, k.Leave, k.Install, k.Rotate, k.Remove, k.Verify, k.Clear, k.Again, k.Enter, k.Yes, k.Back, k.Up, k.Down,
 		k.Left, k.Right, k.PageUp, k.PageDown, k.Top, k.End, k.Repaint} {
 		h := b.Help()
 		lines = append(lines, labelled("  "+h.Key, h.Desc, column, width)...)
