@@ -73,11 +73,17 @@ func (p Plan) checkImage(ctx context.Context, rep ops.Reporter) error {
 		return nil
 	}
 	img, err := img.Verify(ctx, p.request.Report.Target.FS, rep)
-	if err == nil && img.Integrity == flash.Damaged {
-		err = fail(ops.Refused, "entry "+describe(p.To, e), fmt.Errorf("%s is damaged: %s", e.Slot, strings.Join(img.Problems, ", ")),
-			"the boot default never names what cannot boot")
+	switch {
+	case err != nil:
+		return err
+	case img.Integrity == flash.Damaged:
+		err = fmt.Errorf("%s is damaged: %s", e.Slot, strings.Join(img.Problems, ", "))
+	case img.Broken != "":
+		err = fmt.Errorf("%s: %s", e.Slot, img.Broken)
+	default:
+		return nil
 	}
-	return err
+	return fail(ops.Refused, "entry "+describe(p.To, e), err, "the boot default never names what cannot boot")
 }
 
 // lockNames are what everybody locks who writes to this flash, or to the saved default: two flashes

@@ -118,7 +118,7 @@ func (r *Report) flashDocument() FlashDocument {
 func slotDocument(i Image) SlotDocument {
 	return SlotDocument{
 		Name: i.Name, Present: i.Present, Version: known(i.Version), Kernel: known(i.Header.Version),
-		Size: given(i.Size, i.Present), Integrity: integrity(i.Integrity), State: "unknown",
+		Size: given(i.Size, i.Present), Integrity: integrity(i.Integrity), Signer: known(i.Signer), State: "unknown",
 		Arguments: known(strings.Join(kexec.ParseArguments(i.Arguments), " ")),
 		Problems:  append([]string{}, i.Problems...),
 	}

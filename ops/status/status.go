@@ -42,7 +42,10 @@ type Image struct {
 	Header    kexec.Header    // zero when the kernel is absent or is none
 	Integrity flash.Integrity // Unknown until verified
 	Signer    string          // name of the key, when Verified
+	Remark    string          // about a signature that nobody here can judge; no problem
 	Broken    string          // why it cannot be booted; "" when it can
+
+	trust signature.Trust // of the target: whoever verifies cannot forget it
 }
 
 // Report is what is on a flash. A Report is not changed once made: Verified makes a new one.
@@ -72,13 +75,16 @@ func Read(t Target) (*Report, error) {
 	}
 	r := &Report{Target: t, Layout: f.Layout, Arguments: f.Arguments, Record: f.Record, Left: f.Left, Problems: f.Problems}
 	for _, img := range f.Slots {
-		r.Images = append(r.Images, look(t.FS, img, false))
+		r.Images = append(r.Images, look(t, img, false))
 	}
 	for _, img := range f.Staged {
-		r.Images = append(r.Images, look(t.FS, img, true))
+		r.Images = append(r.Images, look(t, img, true))
 	}
 	for _, c := range f.Configs {
 		r.Configs = append(r.Configs, Config{Config: c})
+	}
+	if t.Trust.Problem != "" {
+		r.problem("%s", t.Trust.Problem)
 	}
 	r.readUnclean()
 	r.readBoot()
@@ -108,8 +114,8 @@ func (r *Report) problem(format string, args ...any) {
 }
 
 // look reads the kernel's header and decides whether the image can boot.
-func look(fsys fs.FS, img flash.Image, staged bool) Image {
-	i := Image{Image: img, Staged: staged}
+func look(t Target, img flash.Image, staged bool) Image {
+	i := Image{Image: img, Staged: staged, trust: t.Trust}
 	switch {
 	case !img.Present:
 		i.Broken = "empty"
@@ -119,12 +125,15 @@ func look(fsys fs.FS, img flash.Image, staged bool) Image {
 		return i
 	}
 	var err error
-	if i.Header, err = readHeader(fsys, img.Kernel); err != nil {
+	if i.Header, err = readHeader(t.FS, img.Kernel); err != nil {
 		i.fail(fmt.Sprintf("kernel.img: %v", err))
 		return i
 	}
-	if err := checkInitrd(fsys, i); err != nil {
+	if err := checkInitrd(t.FS, i); err != nil {
 		i.fail(fmt.Sprintf("initrd.img: %v", err))
+	}
+	if !i.mayVerify(t.FS) {
+		i.require()
 	}
 	return i
 }
