@@ -78,6 +78,8 @@ func finding(img status.Image) string {
 		return "verified, signed by " + img.Signer
 	case img.Integrity == flash.Unchecked:
 		return "unchecked: there is no manifest"
+	case img.Remark != "":
+		return img.Integrity.String() + ", " + img.Remark
 	case len(img.Problems) > 0:
 		return img.Integrity.String() + ": " + strings.Join(img.Problems, "; ")
 	}

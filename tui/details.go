@@ -1,6 +1,7 @@
 package tui
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -138,7 +139,7 @@ func (s *detailsScreen) View(width, height int) []line {
 		lines = append(lines, field("size", sizeOf(img))...)
 		lines = append(lines, field("directory", img.Dir)...)
 		lines = append(lines, field("manifest", manifest(img))...)
-		lines = append(lines, field("signed by", img.Signer)...)
+		lines = append(lines, field("signed by", cmp.Or(img.Signer, img.Remark))...)
 		if !img.ID.IsZero() {
 			lines = append(lines, field("ID", img.ID.String())...)
 		}

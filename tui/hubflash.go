@@ -102,7 +102,8 @@ func carry(before, after *status.Report, written bool) *status.Report {
 	r.Images = slices.Clone(after.Images)
 	for k, img := range r.Images {
 		if old, ok := counterpart(before, img); ok && !(written && old.Integrity == flash.Damaged) {
-			img.Integrity, img.Signer, img.Broken, img.Problems = old.Integrity, old.Signer, old.Broken, old.Problems
+			img.Integrity, img.Signer, img.Remark = old.Integrity, old.Signer, old.Remark
+			img.Broken, img.Problems = old.Broken, old.Problems
 			r.Images[k] = img
 		}
 	}

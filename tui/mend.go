@@ -1,5 +1,8 @@
 package tui
 
+// interrupted is what a running system is told.
+const interrupted = "an operation was interrupted: leave this and run holdfast repair"
+
 // planRepair looks whether a crash, or an image that did not confirm, has left something to put right.
 // In the stage that is done at once, before an automatic boot counts down; a running system is only
 // told of it, for there somebody may be at work.
@@ -15,7 +18,7 @@ func (h *hub) planRepair() {
 			case !d.open() || h.state.Action != nil:
 				h.mended(d)
 			case !h.o.Stage:
-				h.state.Target.Notice = "an operation was interrupted: leave this and run holdfast repair"
+				h.state.Target.Notice = interrupted
 				h.say("%s", h.state.Target.Notice)
 				h.mended(d)
 			default:

@@ -103,7 +103,7 @@ func scenes() []scene {
 		s.Countdown = &Countdown{Image: "active 1.3.124", Why: "the boot default", Left: 5}
 		return s
 	}
-	return []scene{
+	return append(taskScenes(), []scene{
 		{"images", serial, plainState, nil},
 		{"images-vga", vga, plainState, []string{"down"}},
 		{"damaged", serial, brokenState, []string{"down"}},
@@ -172,5 +172,5 @@ func scenes() []scene {
 			r.Images[0].Header = kexec.Header{}
 			return snapshot(r)
 		}, []string{"b"}},
-	}
+	}...)
 }

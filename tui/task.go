@@ -92,8 +92,11 @@ func (p planner) install(ctx context.Context, r *status.Report, t Task) (plan, e
 // shownPlan is a plan as it is shown.
 func shownPlan(t Task, p plan) *Draft {
 	d := &Draft{Task: t, Lines: p.Lines(), plan: p}
-	if n, ok := p.(interface{ Nothing() bool }); ok {
+	switch n := p.(type) {
+	case interface{ Nothing() bool }:
 		d.Nothing = n.Nothing()
+	case interface{ Nothing() string }: // why
+		d.Nothing = n.Nothing() != ""
 	}
 	var words []string
 	if t.Verb == Removes {
