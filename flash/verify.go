@@ -113,7 +113,10 @@ func (v *verifier) checkSignature(trust signature.Trust) {
 	if err == nil {
 		v.found.Signature, err = trust.Verify([]byte(text), []byte(sig))
 	}
+	signed := v.found.Signature.Version
 	switch {
+	case err == nil && signed != "" && v.image.Version != "" && signed != v.image.Version:
+		v.problem("%s: is for version %s, the image says %s", SignatureFile, signed, v.image.Version)
 	case err == nil:
 		v.found.Integrity = Verified
 	case errors.Is(err, signature.ErrUnknownKey):

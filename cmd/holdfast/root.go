@@ -17,6 +17,7 @@ import (
 type app struct {
 	flash  string
 	grub   string
+	trust  string
 	json   bool
 	dryRun bool
 	yes    bool
@@ -92,7 +93,7 @@ func (a *app) root() *cobra.Command {
 				return errors.New("there is no --json: it prints text for people")
 			}
 			// A script whose variable is empty must not be taken to mean this machine's own disks.
-			for _, name := range []string{"flash", "grub"} {
+			for _, name := range []string{"flash", "grub", "trust"} {
 				if f := cmd.Flags().Lookup(name); f.Changed && f.Value.String() == "" {
 					return fmt.Errorf("--%s is empty", name)
 				}
@@ -108,12 +109,14 @@ func (a *app) root() *cobra.Command {
 	flags := root.PersistentFlags()
 	flags.StringVar(&a.flash, "flash", "", "the flash: a directory, a device, or an image file, FILE:N for its partition N")
 	flags.StringVar(&a.grub, "grub", "", "GRUB's files, where they are not on the flash or its disk: as --flash")
+	flags.StringVar(&a.trust, "trust", stage.TrustDir, "`DIR` with keys/*.pub, model, min-version and require-signature")
 	flags.BoolVar(&a.json, "json", false, "print JSON for scripts")
 	flags.BoolVar(&a.dryRun, "dry-run", false, "show the plan and change nothing")
 	flags.BoolVar(&a.yes, "yes", false, "do not ask")
 	root.AddCommand(
 		a.consoleCommand(),
 		a.statusCommand(),
+		a.verifyCommand(),
 		a.defaultCommand(),
 		a.confirmCommand(),
 		a.bootCommand(),

@@ -32,6 +32,14 @@ func printStatus(w io.Writer, r *status.Report) error {
 		}
 		fmt.Fprintln(w, l)
 	}
+	for _, i := range r.Images {
+		switch {
+		case i.Remark != "":
+			fmt.Fprintln(w, ops.Line{Label: "remark", Text: i.Name + ": " + shown(i.Remark)})
+		case i.Broken == status.Unsigned:
+			fmt.Fprintln(w, ops.Line{Label: "remark", Text: i.Name + ": " + i.Broken + ", which this machine requires"})
+		}
+	}
 	problems := r.AllProblems()
 	if len(problems) == 0 {
 		_, err := fmt.Fprintln(w, "\nno problems")
@@ -85,6 +93,9 @@ func imageState(i status.Image) string {
 		return "empty"
 	}
 	words := []string{integrity(i.Integrity)}
+	if i.Signer != "" {
+		words[0] += " by " + shown(i.Signer)
+	}
 	if i.Broken != "" && i.Integrity != flash.Damaged {
 		words = append(words, "cannot boot")
 	}

@@ -11,8 +11,8 @@ import (
 	"holdfast/ops"
 )
 
-// unsigned is why an image is not booted, nor made the default, where the machine requires a signature.
-const unsigned = "not signed by a key that is known here"
+// Unsigned is why an image is not booted, nor made the default, where the machine requires a signature.
+const Unsigned = "not signed by a key that is known here"
 
 // Verify hashes one image, checks its signature and gives it back with what was found: a damaged one is
 // Broken, and so is one that is not Verified where the machine requires that.
@@ -25,7 +25,7 @@ func (i Image) Verify(ctx context.Context, fsys fs.FS, rep ops.Reporter) (Image,
 		return i, err
 	}
 	i.Integrity, i.Signer, i.Remark = found.Integrity, found.Signature.Signer, found.Remark
-	if i.Broken == unsigned {
+	if i.Broken == Unsigned {
 		i.Broken = "" // as it was hashed now, there may be a better reason
 	}
 	i.fail(found.Problems...)
@@ -41,7 +41,7 @@ func (i Image) Verify(ctx context.Context, fsys fs.FS, rep ops.Reporter) (Image,
 // require marks an image that is not signed as one that the machine does not boot, if it is so minded.
 func (i *Image) require() {
 	if i.trust.Require && i.Broken == "" {
-		i.Broken = unsigned
+		i.Broken = Unsigned
 	}
 }
 
