@@ -94,11 +94,11 @@ func Interrupted(f *flash.Flash) []string {
 func judge(ctx context.Context, fsys fs.FS, f *flash.Flash) (whole func(flash.Image) bool, err error) {
 	good := map[string]bool{}
 	for _, img := range append(f.Slots[:2:2], f.Left...) {
-		found, err := img.Verify(ctx, fsys, signature.Trust{}, nil)
+		v, err := img.Verify(ctx, fsys, signature.Trust{}, nil) // what GRUB boots need not be signed
 		if err != nil {
 			return nil, err
 		}
-		good[img.Name] = found.Integrity == flash.Intact || found.Integrity == flash.Unchecked
+		good[img.Name] = v.Integrity == flash.Intact || v.Integrity == flash.Unchecked
 	}
 	return func(img flash.Image) bool { return img.Kernel != "" && good[img.Name] }, nil
 }

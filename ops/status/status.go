@@ -193,22 +193,40 @@ func (r *Report) Image(name string) (Image, bool) {
 }
 
 // Preferred is the image to boot when nobody chooses, and why: the slot GRUB's saved default names,
-// else active, else backup; the first of them that can boot and is none of those that were tried.
-// False when there is none.
+// else active, else backup; the first of them that can boot and is none of those that were tried. One
+// that is bad, because it did not confirm in its tries, comes after the others. False when there is none.
 func (r *Report) Preferred(tried ...string) (Image, string, bool) {
-	instead := "no image is the boot default"
-	if _, ok := r.Image(r.Default()); ok {
-		instead = "the boot default, " + r.Default() + ", cannot boot"
+	instead, active := "no image is the boot default", "active cannot boot"
+	if i, ok := r.Image(r.Default()); ok {
+		instead = "the boot default, " + r.Default() + ", " + unfit(i)
 	}
-	choices := []struct{ name, why string }{
-		{r.Default(), "the boot default"},
-		{flash.Active, instead},
-		{flash.Backup, "active cannot boot"},
+	if i, ok := r.Image(flash.Active); ok {
+		active = "active " + unfit(i)
+	}
+	choices := []struct {
+		name, why string
+		bad       bool
+	}{
+		{name: r.Default(), why: "the boot default"},
+		{name: flash.Active, why: instead},
+		{name: flash.Backup, why: active},
+		{r.Default(), "the boot default, which is bad, as nothing else can boot", true},
+		{flash.Active, "bad, but nothing else can boot", true},
+		{flash.Backup, "bad, but nothing else can boot", true},
 	}
 	for _, c := range choices {
-		if i, ok := r.Image(c.name); ok && i.Broken == "" && !slices.Contains(tried, c.name) {
+		i, ok := r.Image(c.name)
+		if ok && i.Broken == "" && (i.Entry.State == flash.Bad) == c.bad && !slices.Contains(tried, c.name) {
 			return i, c.why, true
 		}
 	}
 	return Image{}, "", false
+}
+
+// unfit says what keeps an image from being preferred.
+func unfit(i Image) string {
+	if i.Broken == "" && i.Entry.State == flash.Bad {
+		return "is bad"
+	}
+	return "cannot boot"
 }
