@@ -29,12 +29,12 @@ func (h *hub) act(a Action, work func(context.Context, ops.Reporter) (Outcome, e
 	h.say("%s, asked for by %s", a.title(), a.who())
 	ctx, cancel := context.WithCancel(h.ctx)
 	h.stop = cancel
-	hashed := h.hashed
+	for console := range h.planning {
+		h.dropPlan(console)
+	}
 	h.spawn(func() func() {
 		defer cancel()
-		if hashed != nil {
-			<-hashed // it has files open on a flash that may have to be unmounted
-		}
+		h.readers.Wait()
 		o, err := work(ctx, newReporter(h))
 		return func() { h.ended(*h.state.Action, o, err) }
 	})

@@ -39,7 +39,11 @@ func (v *view) progress(width int) []line {
 	}
 	lines = append(lines, nil)
 	if v.acts() && !a.Stopping {
-		lines = append(lines, line{{"Esc stops it until " + a.until() + ".", title}})
+		text := "Esc stops it."
+		if until := a.until(); until != "" {
+			text = "Esc stops it until " + until + "."
+		}
+		lines = append(lines, line{{text, title}})
 	}
 	return lines
 }

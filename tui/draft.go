@@ -23,9 +23,13 @@ func (h *hub) planTask(console string, t Task) {
 		h.keep(console, &Draft{Task: t, Refused: a.who() + " " + a.does(), Hint: "wait for its end, then choose again"})
 		return
 	}
+	h.dropPlan(console)
+	ctx, cancel := context.WithCancel(h.ctx)
+	h.planning[console] = cancel
 	h.lookAgain(func(r *status.Report) func() {
-		planned := h.draft(r, t)
+		planned := h.draft(ctx, r, t)
 		return func() {
+			cancel()
 			if h.state.Drafts[console] == d {
 				h.keep(console, planned)
 			}
@@ -33,15 +37,25 @@ func (h *hub) planTask(console string, t Task) {
 	})
 }
 
+// dropPlan ends the making of a plan that nobody waits for: it may be hashing.
+func (h *hub) dropPlan(console string) {
+	if cancel := h.planning[console]; cancel != nil {
+		cancel()
+		delete(h.planning, console)
+	}
+}
+
 // lookAgain reads the flash anew, for work, which may be nil: somebody in a shell, or another
 // program, may have changed it, and the screens are to say what GRUB boots. Where the flash cannot be
 // read they stay as they are: what needs it then says why.
 func (h *hub) lookAgain(work func(*status.Report) func()) {
 	r, number, outcomes := h.state.Report, h.target, h.outcomes
-	if r == nil {
+	if r == nil || h.state.Action != nil { // an action has its own second look
 		return
 	}
+	h.readers.Add(1)
 	h.spawn(func() func() {
+		defer h.readers.Done()
 		done := func() {}
 		after, err := status.Read(r.Target)
 		if err == nil {
@@ -51,7 +65,7 @@ func (h *hub) lookAgain(work func(*status.Report) func()) {
 			done = work(r)
 		}
 		return func() {
-			// An action from here has its own second look, which is later than this one.
+			// The second look of an action that began since is later than this one.
 			if err == nil && number == h.target && outcomes == h.outcomes && h.state.Action == nil && h.state.Report != nil {
 				h.reread(after, nil, false)
 			}
@@ -61,9 +75,12 @@ func (h *hub) lookAgain(work func(*status.Report) func()) {
 }
 
 // draft plans. It runs beside the hub.
-func (h *hub) draft(r *status.Report, t Task) *Draft {
-	p, err := h.plan(h.ctx, r, t)
-	if err != nil {
+func (h *hub) draft(ctx context.Context, r *status.Report, t Task) *Draft {
+	p, err := h.plan(ctx, r, t)
+	switch {
+	case ctx.Err() != nil:
+		return &Draft{Task: t, Refused: "something else was begun meanwhile", Hint: "go back and choose again"}
+	case err != nil:
 		return &Draft{Task: t, Refused: err.Error(), Hint: hintOf(err)}
 	}
 	d := shownPlan(t, p)
@@ -161,7 +178,7 @@ func result(t Task, before, after *status.Report) Outcome {
 	case Removes:
 		return Outcome{Text: t.Object + " is removed"}
 	case Repairs:
-		return Outcome{Text: or("what was interrupted is put right")}
+		return Outcome{Text: or("the flash was repaired: the log says how")}
 	case Clears:
 		return Outcome{Text: t.Object + " may boot again: its mark is cleared", Hint: "boot it (b)"}
 	}

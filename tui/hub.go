@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"runtime/debug"
+	"sync"
 	"time"
 
 	"holdfast/ops/logs"
@@ -30,6 +31,7 @@ const (
 	painted       requestKind = iota // the first frame is on its way
 	bootImage                        // boot object
 	planTask                         // show what task takes
+	dropTask                         // nobody waits for its plan any more
 	doTask                           // do what draft says
 	verifyImage                      // hash object; all images when it is ""
 	findArchives                     // look for archives on the machine's volumes
@@ -63,19 +65,20 @@ type hub struct {
 	state     Snapshot
 	log       ring
 	painted   bool
-	counted   bool               // the countdown has been: it comes once
-	tick      <-chan time.Time   // of the countdown; nil while none runs
-	target    int                // counts the targets: what an older one gave is not wanted
-	mending   bool               // it is looked whether there is something to repair
-	verifying *hashing           // nil: nothing is hashed
-	hashed    <-chan struct{}    // closed when the last hashing has closed its files; nil: there was none
-	stop      context.CancelFunc // of the action
-	outcomes  int                // counts them
-	tried     []string           // images that the automatic boot could not boot
-	left      *Leave             // somebody left while an action ran
-	grace     <-chan time.Time   // ends the wait for it; nil: it is waited for
-	overdue   bool               // it did not end in time
-	err       error              // why the console cannot go on
+	counted   bool                          // the countdown has been: it comes once
+	tick      <-chan time.Time              // of the countdown; nil while none runs
+	target    int                           // counts the targets: what an older one gave is not wanted
+	mending   bool                          // it is looked whether there is something to repair
+	verifying context.CancelFunc            // nil: nothing is hashed
+	planning  map[string]context.CancelFunc // by console: the plan that is being made for it
+	readers   sync.WaitGroup                // who has files of the flash open, which may have to be unmounted; none is added while an action runs
+	stop      context.CancelFunc            // of the action
+	outcomes  int                           // counts them
+	tried     []string                      // images that the automatic boot could not boot
+	left      *Leave                        // somebody left while an action ran
+	grace     <-chan time.Time              // ends the wait for it; nil: it is waited for
+	overdue   bool                          // it did not end in time
+	err       error                         // why the console cannot go on
 }
 
 func newHub(o Options) *hub {
@@ -84,6 +87,7 @@ func newHub(o Options) *hub {
 		requests: make(chan request),
 		events:   make(chan func()),
 		plan:     planner{o.Session}.plan,
+		planning: map[string]context.CancelFunc{},
 		after:    time.After,
 		uptime:   uptime,
 		log:      ring{limit: logLines},
@@ -229,6 +233,8 @@ func (h *hub) serve(r request) {
 	case planTask:
 		h.endCountdown("stopped at " + r.console)
 		h.planTask(r.console, r.task)
+	case dropTask:
+		h.dropPlan(r.console)
 	case doTask:
 		h.doTask(r.console, r.draft, r.word)
 	case verifyImage:

@@ -138,12 +138,6 @@ func unverified(r *status.Report) (status.Image, bool) {
 	return status.Image{}, false
 }
 
-// hashing is the work on the images that nobody asked for.
-type hashing struct {
-	cancel context.CancelFunc
-	ended  chan struct{} // closed when no file is open any more
-}
-
 // verify hashes the images that nobody has hashed, one after the other, once something is on a
 // screen and while nothing else is done with the flash.
 func (h *hub) verify() {
@@ -155,11 +149,11 @@ func (h *hub) verify() {
 		return
 	}
 	ctx, cancel := context.WithCancel(h.ctx)
-	work := &hashing{cancel, make(chan struct{})}
-	h.verifying, h.hashed = work, work.ended
+	h.verifying = cancel
+	h.readers.Add(1)
 	number, fsys := h.target, h.state.Report.Target.FS
 	h.spawn(func() func() {
-		defer close(work.ended)
+		defer h.readers.Done()
 		img, err := img.Verify(ctx, fsys, ops.Discard)
 		return func() {
 			if ctx.Err() != nil {
@@ -193,7 +187,7 @@ func (h *hub) verified(img status.Image) {
 
 func (h *hub) stopVerifying() {
 	if h.verifying != nil {
-		h.verifying.cancel()
+		h.verifying()
 		h.verifying = nil
 	}
 }

@@ -9,8 +9,10 @@ const interrupted = "an operation was interrupted: leave this and run holdfast r
 func (h *hub) planRepair() {
 	r, number := h.state.Report, h.target
 	h.mending = true
+	h.readers.Add(1)
 	h.spawn(func() func() {
-		d := h.draft(r, Task{Verb: Repairs})
+		defer h.readers.Done()
+		d := h.draft(h.ctx, r, Task{Verb: Repairs})
 		return func() {
 			h.mending = false
 			switch {

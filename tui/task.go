@@ -58,9 +58,9 @@ func (p planner) plan(ctx context.Context, r *status.Report, t Task) (plan, erro
 	case Installs:
 		return p.install(ctx, r, t)
 	case Rotates:
-		return rotate.Request{Report: r, Version: t.Object, Session: p.session}.Plan()
+		return rotate.Request{Report: r, Version: t.Object, Session: p.session}.Plan(ctx)
 	case Removes:
-		return remove.Request{Report: r, Name: t.Object, Session: p.session}.Plan()
+		return remove.Request{Report: r, Name: t.Object, Session: p.session}.Plan(ctx)
 	case Repairs:
 		o := p.session
 		o.NoWait = true // whoever has the flash now has begun by repairing it

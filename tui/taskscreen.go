@@ -83,6 +83,8 @@ func (s *taskScreen) Update(k tea.KeyPressMsg) move {
 		return move{taken: true, ask: &request{kind: stopAction}}
 	case back && s.outcome() != nil:
 		return move{taken: true, home: true, ask: &request{kind: dismiss}}
+	case back && s.draft() == nil:
+		return move{taken: true, back: true, ask: &request{kind: dropTask}}
 	case s.ready() && s.draft().Word != "":
 		return s.spell(k)
 	case key.Matches(k, v.keys.Yes) && s.ready():

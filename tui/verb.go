@@ -24,8 +24,8 @@ var phrases = map[Verb]struct{ title, does, failed, until, agree, whole string }
 	Installs:    {"install %s", "installs %s", "%s was not installed", "the slots change", "installs it", ""},
 	Rotates:     {"rotate %s", "rotates %s", "no rotation of %s", "the slots change", "does it", "active and backup"},
 	Removes:     {"remove %s", "removes %s", "%s was not removed", "it is deleted", "removes it", ""},
-	Verifies:    {"verify %s", "verifies %s", "%s could not be verified", "it has ended", "", "all images"},
-	Repairs:     {"repair %s", "repairs %s", "no repair of %s", "it has ended", "", "the flash"},
+	Verifies:    {"verify %s", "verifies %s", "%s could not be verified", "", "", "all images"},
+	Repairs:     {"repair %s", "repairs %s", "no repair of %s", "", "", "the flash"},
 	Clears:      {"clear the mark of %s", "clears the mark of %s", "the mark of %s was not cleared", "it is written", "clears it", ""},
 }
 
