@@ -21,6 +21,7 @@ type app struct {
 	json   bool
 	dryRun bool
 	yes    bool
+	noWait bool
 
 	in          io.Reader
 	out         io.Writer
@@ -113,6 +114,7 @@ func (a *app) root() *cobra.Command {
 	flags.BoolVar(&a.json, "json", false, "print JSON for scripts")
 	flags.BoolVar(&a.dryRun, "dry-run", false, "show the plan and change nothing")
 	flags.BoolVar(&a.yes, "yes", false, "do not ask")
+	flags.BoolVar(&a.noWait, "no-wait", false, "fail when another holdfast is at work on the flash, instead of waiting for it")
 	root.AddCommand(
 		a.consoleCommand(),
 		a.statusCommand(),
@@ -124,6 +126,7 @@ func (a *app) root() *cobra.Command {
 		a.initramfsCommand(),
 		a.diskCommand(),
 		initCommand(),
+		guardCommand(),
 	)
 	return root
 }

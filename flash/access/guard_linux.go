@@ -13,7 +13,7 @@ import (
 )
 
 const (
-	answer = "\n" // of the guard to what asks for one
+	answer = "\n" // of the guard when it is there, and to what asks for one
 
 	freezeLimit = 30 * time.Second // who freezes longer is taken for dead
 	thawAgain   = time.Second      // between two attempts to thaw: a freeze may be on its way still
@@ -53,6 +53,7 @@ func (w *watch) run(in io.Reader) error {
 	}()
 	late := time.NewTimer(w.limit)
 	late.Stop()
+	fmt.Fprint(w.answers, answer)
 	for {
 		select {
 		case m, more := <-messages:

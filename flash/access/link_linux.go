@@ -2,7 +2,6 @@ package access
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -27,20 +26,22 @@ type message struct {
 // changes nothing needs none. A nil guard takes everything and does nothing.
 type guard struct {
 	command []string
+	locks   []*os.File // that it holds as well: nobody else begins before it is done
 	process *exec.Cmd
 	to      io.WriteCloser
 	from    *os.File
 }
 
-func newGuard(command []string) *guard {
+func newGuard(command []string, locks []*os.File) *guard {
 	if len(command) == 0 {
 		return nil
 	}
-	return &guard{command: command}
+	return &guard{command: command, locks: locks}
 }
 
 // start starts it in a session of its own: what a terminal sends to our group does not reach it. It
-// works in / and has nothing else of ours open: it must not keep a file system busy.
+// works in / and has nothing of ours open but the locks: it must not keep a file system busy. It is there, and
+// deaf to signals, when start returns.
 func (g *guard) start() error {
 	if g.process != nil {
 		return nil
@@ -48,6 +49,7 @@ func (g *guard) start() error {
 	cmd := exec.Command(g.command[0], g.command[1:]...)
 	cmd.Dir = "/"
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	cmd.ExtraFiles = g.locks
 	to, err := cmd.StdinPipe()
 	if err != nil {
 		return err
@@ -60,6 +62,18 @@ func (g *guard) start() error {
 		return fmt.Errorf("start the guard: %w", err)
 	}
 	g.process, g.to, g.from = cmd, to, from.(*os.File)
+	return g.listen()
+}
+
+// listen waits for an answer.
+func (g *guard) listen() error {
+	err := g.from.SetReadDeadline(time.Now().Add(answerIn))
+	if err == nil {
+		_, err = io.ReadFull(g.from, make([]byte, len(answer)))
+	}
+	if err != nil {
+		return fmt.Errorf("the guard does not answer: %w", err)
+	}
 	return nil
 }
 
@@ -89,32 +103,25 @@ func (g *guard) ask(m message) error {
 	if err := g.tell(m); err != nil {
 		return err
 	}
-	err := g.from.SetReadDeadline(time.Now().Add(answerIn))
-	if err == nil {
-		_, err = io.ReadFull(g.from, make([]byte, len(answer)))
-	}
-	if err != nil {
-		return fmt.Errorf("the guard does not answer: %w", err)
-	}
-	return nil
+	return g.listen()
 }
 
 // end ends it: with a good-bye, or without, for it to do what is left.
-func (g *guard) end(clean bool) error {
+func (g *guard) end(clean bool) {
 	if g == nil || g.process == nil {
-		return nil
+		return
 	}
 	process := g.process
-	defer func() { g.process = nil }()
+	if clean {
+		_ = g.tell(message{Bye: true})
+	}
+	g.process = nil
+	g.to.Close()
 	if !clean {
 		go process.Wait()
-		return g.to.Close()
+		return
 	}
-	err := errors.Join(g.tell(message{Bye: true}), g.to.Close())
 	late := time.AfterFunc(answerIn, func() { process.Process.Kill() })
 	defer late.Stop()
-	if ended := process.Wait(); ended != nil {
-		err = errors.Join(err, fmt.Errorf("the guard: %w", ended))
-	}
-	return err
+	_ = process.Wait() // nothing was left to it
 }

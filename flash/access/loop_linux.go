@@ -36,7 +36,9 @@ func attach(file string, start, size int64) (*os.File, error) {
 		}
 		err = unix.IoctlLoopConfigure(int(loop.Fd()), &config)
 		if err == nil {
-			return loop, nil
+			if err = unix.IoctlSetPointerInt(int(loop.Fd()), unix.BLKROSET, 0); err == nil { // a mark of the file before it may be left
+				return loop, nil
+			}
 		}
 		loop.Close()
 		if !errors.Is(err, unix.EBUSY) { // else somebody else was faster

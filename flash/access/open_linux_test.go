@@ -310,5 +310,3 @@ func TestWindow(t *testing.T) {
 		}
 	}
 }
-
-func child(string, string) { os.Exit(2) }

@@ -31,11 +31,11 @@ func lockName(v *volume.Volume) string { return cmp.Or(v.Device, v.Disk, v.Dir) 
 var errHeld = errors.New("another holdfast is at work there")
 
 // lock takes locks until the session ends.
-func (s *Session) lock(ctx context.Context, names []string, noWait bool) error {
+func (s *Session) lock(ctx context.Context, names []string, noWait bool) ([]*os.File, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	by := ""
-	unlock, err := store.LockAll(ctx, names, func(name string) {
+	files, err := store.LockFiles(ctx, names, func(name string) {
 		by = name + ": " + holder(name)
 		if noWait {
 			time.AfterFunc(grace, func() { cancel(errHeld) })
@@ -45,14 +45,16 @@ func (s *Session) lock(ctx context.Context, names []string, noWait bool) error {
 	})
 	switch {
 	case err == nil:
-		s.undo = append(s.undo, func() error { unlock(); return nil })
-		return nil
+		for _, f := range files {
+			s.undo = append(s.undo, f.Close)
+		}
+		return files, nil
 	case errors.Is(context.Cause(ctx), errHeld):
-		return &ops.Error{Kind: ops.Refused, Err: errors.New(by), Hint: "try again when it is done, or without --no-wait"}
+		return nil, &ops.Error{Kind: ops.Refused, Err: errors.New(by), Hint: "try again when it is done, or without --no-wait"}
 	case ctx.Err() != nil:
-		return fmt.Errorf("waiting for %s: %w", by, ctx.Err())
+		return nil, fmt.Errorf("waiting for %s: %w", by, ctx.Err())
 	}
-	return &ops.Error{Kind: kindOf(err), Err: err}
+	return nil, &ops.Error{Kind: kindOf(err), Err: err}
 }
 
 // holder says who holds the lock on a device or file, as far as /proc tells.

@@ -64,10 +64,11 @@ func Begin(ctx context.Context, t status.Target, o Options, rep ops.Reporter) (*
 }
 
 func (s *Session) begin(ctx context.Context, t status.Target, o Options) error {
-	if err := s.lock(ctx, lockNames(t), o.NoWait); err != nil {
+	locks, err := s.lock(ctx, lockNames(t), o.NoWait)
+	if err != nil {
 		return err
 	}
-	a, err := access.Open(t.Volume, o.Guard)
+	a, err := access.Open(t.Volume, o.Guard, locks...)
 	if err != nil {
 		return notWritable(err)
 	}
@@ -75,7 +76,7 @@ func (s *Session) begin(ctx context.Context, t status.Target, o Options) error {
 	s.Dir, s.target = a.Dir, moved(t, a.Volume)
 	// It may have another name now, by which others would lock it.
 	if name := lockName(a.Volume); name != lockName(t.Volume) {
-		if err := s.lock(ctx, []string{name}, o.NoWait); err != nil {
+		if _, err := s.lock(ctx, []string{name}, o.NoWait); err != nil {
 			return err
 		}
 	}
@@ -100,11 +101,6 @@ func (s *Session) recover(ctx context.Context) error {
 	}
 	if err != nil {
 		return &ops.Error{Kind: kindOf(err), Step: "finish what was interrupted", Err: err, Hint: "see holdfast status; holdfast repair tries again"}
-	}
-	if done.Event.Kind != flash.NoEvent {
-		if err := s.Tree.Write(func(r *flash.Record) { r.Last = done.Event }); err != nil {
-			return &ops.Error{Kind: kindOf(err), Err: err}
-		}
 	}
 	return s.Look()
 }
