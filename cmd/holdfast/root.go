@@ -93,9 +93,9 @@ func (a *app) root() *cobra.Command {
 			if a.json && cmd.Annotations["json"] == "" {
 				return errors.New("there is no --json: it prints text for people")
 			}
-			// A script whose variable is empty must not be taken to mean this machine's own disks.
-			for _, name := range []string{"flash", "grub", "trust"} {
-				if f := cmd.Flags().Lookup(name); f.Changed && f.Value.String() == "" {
+			// A script whose variable is empty must not be taken to mean this machine's own disks, or any model.
+			for _, name := range []string{"flash", "grub", "trust", "model", "min-version", "key"} {
+				if f := cmd.Flags().Lookup(name); f != nil && f.Changed && f.Value.String() == "" {
 					return fmt.Errorf("--%s is empty", name)
 				}
 			}
@@ -121,6 +121,10 @@ func (a *app) root() *cobra.Command {
 		a.verifyCommand(),
 		a.defaultCommand(),
 		a.confirmCommand(),
+		a.installCommand(),
+		a.rotateCommand(),
+		a.removeCommand(),
+		a.repairCommand(),
 		a.bootCommand(),
 		a.imageCommand(),
 		a.initramfsCommand(),

@@ -45,12 +45,12 @@ func (s Secret) Key(name string) Key {
 // Sign signs message, prehashed as minisign does it today. Model may be ""; each is one word of the
 // trusted comment.
 func (s Secret) Sign(message []byte, model, version string) ([]byte, error) {
-	if !isWord(version) {
+	if !IsWord(version) {
 		return nil, fmt.Errorf("version %q: want one printable word", version)
 	}
 	comment := "version=" + version
 	if model != "" {
-		if !isWord(model) {
+		if !IsWord(model) {
 			return nil, fmt.Errorf("model %q: want one printable word", model)
 		}
 		comment = "model=" + model + " " + comment

@@ -22,6 +22,9 @@ type Key struct {
 // ID is 16 hexadecimal digits, as minisign prints them.
 func (k Key) ID() string { return fmt.Sprintf("%016X", k.public.ID()) }
 
+// String is the key as minisign's -P takes it, and as a file of its own.
+func (k Key) String() string { return k.public.String() }
+
 // The files of a directory such as /etc/holdfast.
 const (
 	KeysDir     = "keys" // keys/*.pub
@@ -36,7 +39,7 @@ const (
 // ParseKey reads a public key as minisign writes it: a comment line and the key, or the key alone.
 func ParseKey(name string, text []byte) (Key, error) {
 	k := Key{Name: name}
-	if !isWord(name) {
+	if !IsWord(name) {
 		return Key{}, errors.New("not a name for a key: it must be one printable word")
 	}
 	if err := k.public.UnmarshalText(text); err != nil {
@@ -125,7 +128,7 @@ func readWord(path string) (string, error) {
 		return "", err
 	}
 	word := strings.TrimSpace(string(text))
-	if !isWord(word) {
+	if !IsWord(word) {
 		return "", fmt.Errorf("%s: not one printable word", path)
 	}
 	return word, nil
@@ -161,7 +164,7 @@ func readSmall(path string) ([]byte, error) {
 	return text, err
 }
 
-// isWord tells whether s can be a word of a trusted comment and stand on any screen.
-func isWord(s string) bool {
+// IsWord reports whether s can be a word of a trusted comment and stand on any screen.
+func IsWord(s string) bool {
 	return s != "" && !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' })
 }

@@ -19,7 +19,7 @@ type Change struct {
 	Slot    string          // whose image gives way; "" exchanges active and backup
 	New     flash.ID        // the image in incoming, and the active one of an exchange
 	Promote bool            // it becomes the active one, and what was active is the backup
-	Tries   int             // of an image that has not confirmed
+	Tries   int             // of an image that has not confirmed; 0 leaves what is known of it
 	Again   bool            // the image is in the slot already: it is only put on trial
 	Fresh   bool            // what the record says against it does not hold any more
 	OldBad  bool            // what was active is marked bad
@@ -141,7 +141,7 @@ func (c Change) setDefault(ctx context.Context, s *session.Session, rep ops.Repo
 func (c Change) mark(rec *flash.Record, r *status.Report, booted string) {
 	safety.MarkBooted(rec, r, booted)
 	e := rec.Entry(c.New)
-	if e.State != flash.Confirmed && (c.Fresh || e.State != flash.Trial || e.Tries == 0) {
+	if c.Tries > 0 && e.State != flash.Confirmed && (c.Fresh || e.State != flash.Trial || e.Tries == 0) {
 		safety.Mark(rec, c.New, flash.Trial, c.Tries)
 	}
 }

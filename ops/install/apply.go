@@ -17,15 +17,21 @@ import (
 	"holdfast/ops/session"
 )
 
-// Apply installs. Until the slots change, cancelling ctx leaves nothing behind; after that it finishes.
-func (p Plan) Apply(ctx context.Context, rep ops.Reporter) error {
+// Check says why Apply will refuse: an objection that nobody overruled, too little room. A plan can be
+// shown all the same.
+func (p Plan) Check() error {
 	switch {
 	case p.nothing != "":
 		return nil
 	case p.objection != "" && !p.request.Override:
 		return objected(p.objection)
 	}
-	if err := p.checkRoom(); err != nil {
+	return p.checkRoom()
+}
+
+// Apply installs. Until the slots change, cancelling ctx leaves nothing behind; after that it finishes.
+func (p Plan) Apply(ctx context.Context, rep ops.Reporter) error {
+	if err := p.Check(); err != nil || p.nothing != "" {
 		return err
 	}
 	s, err := session.Begin(ctx, p.report.Target, p.request.Session, rep)

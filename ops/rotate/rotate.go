@@ -141,9 +141,14 @@ func (p Plan) counts(slot string) bool {
 	return safety.Counts(p.report, p.request.Session.Booted, slot)
 }
 
-// onTrial reports that the new active image has yet to confirm.
+// onTrial reports that the new active image has yet to confirm. One that counts as confirmed does not:
+// a roll-back must not put what a machine ran from on trial, of which nobody may know that it ought to confirm.
 func (p Plan) onTrial() bool {
-	return p.state != flash.Confirmed && !(p.slot == "" && p.request.Session.Booted == flash.Backup && p.state == flash.Untold)
+	active, _ := p.report.Image(flash.Active)
+	booted := p.request.Session.Booted
+	activeProven := booted == flash.Active && active.Entry.State == flash.Untold && safety.Whole(active)
+	return p.state != flash.Confirmed &&
+		(p.request.Tries > 0 || p.slot != "" || p.state != flash.Untold || activeProven || !p.counts(flash.Backup))
 }
 
 // Lines is the plan in words.
@@ -203,7 +208,11 @@ func (p Plan) locked(ctx context.Context, s *session.Session, rep ops.Reporter) 
 		return err
 	}
 	img, _ := now.report.Image(cmp.Or(p.request.Version, flash.Backup))
-	c := arrange.Change{Op: flash.Rotating, Event: flash.Rotated, Slot: p.slot, New: p.image, Promote: true, Tries: p.tries(),
+	tries := 0
+	if p.onTrial() {
+		tries = p.tries()
+	}
+	c := arrange.Change{Op: flash.Rotating, Event: flash.Rotated, Slot: p.slot, New: p.image, Promote: true, Tries: tries,
 		OldBad: p.request.Bad, Integrity: img.Integrity, Signer: img.Signer, Taken: p.request.Version}
 	if err := c.Apply(context.WithoutCancel(ctx), s, rep); err != nil {
 		return arrange.Explain("rotate", err)

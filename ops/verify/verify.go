@@ -100,14 +100,19 @@ func (r *Result) judge(broken string) {
 // Archive reads a whole archive and writes it nowhere. A damaged one is a Result; the error is ctx's, or
 // of what cannot be read at all.
 func Archive(ctx context.Context, src archive.Source, trust signature.Trust, rep ops.Reporter) (Result, error) {
-	got, err := archive.Copy(ctx, src, trust, 0, archive.Discard, rep)
+	lenient := trust
+	lenient.Require = false // that it is not signed is for judge to say, and not damage
+	got, err := archive.Copy(ctx, src, lenient, 0, archive.Discard, rep)
 	r := Result{Name: src.Name, Version: got.Version, Integrity: got.Integrity, Signer: got.Signature.Signer, Remarks: got.Notes}
 	var failed *ops.Error
 	switch {
 	case errors.As(err, &failed) && failed.Kind == ops.Invalid:
-		r.Integrity, r.Signer, r.Problems = flash.Damaged, "", []string{err.Error()}
+		r.Integrity, r.Problems = flash.Damaged, []string{err.Error()}
 	case err != nil:
 		return Result{}, err
+	}
+	if why := got.Objection(trust); err == nil && why != "" {
+		r.Remarks = append(r.Remarks, why)
 	}
 	broken := ""
 	if trust.Require && r.Integrity != flash.Verified {
