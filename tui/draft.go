@@ -2,6 +2,7 @@ package tui
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"strings"
@@ -85,9 +86,17 @@ func (h *hub) draft(ctx context.Context, r *status.Report, t Task) *Draft {
 	}
 	d := shownPlan(t, p)
 	if h.o.Machine == nil {
-		d.Refused = "this is a demonstration: nothing is written"
+		d.plan = rehearsal{p}
 	}
 	return d
+}
+
+// rehearsal is a plan that is shown, and agreed to, for a demonstration.
+type rehearsal struct{ plan }
+
+// Apply does nothing.
+func (rehearsal) Apply(context.Context, ops.Reporter) error {
+	return &ops.Error{Kind: ops.Refused, Err: errors.New("this is a demonstration: nothing is written")}
 }
 
 // keep shows a console its draft. The snapshots that are out keep theirs.

@@ -109,5 +109,10 @@ func shownPlan(t Task, p plan) *Draft {
 		words = append(words, "remove")
 	}
 	d.Word = strings.Join(words, " ")
+	if c, ok := p.(interface{ Check() error }); ok {
+		if err := c.Check(); err != nil {
+			d.Refused, d.Hint = err.Error(), hintOf(err)
+		}
+	}
 	return d
 }

@@ -70,8 +70,9 @@ func (a *app) console(ctx context.Context, f consoleFlags) error {
 	targets := make(chan tui.Target, 1)
 	targets <- tui.Target{Target: target}
 	var m boot.Machine // a demonstration's kernels are none: nothing boots them
+	archives := demoArchives
 	if !f.demo {
-		m = machine(f.allowKexec)
+		m, archives = machine(f.allowKexec), foundArchives
 	}
 	_, err = tui.Run(ctx, tui.Options{
 		Consoles:  []terminal.Console{terminal.Host(os.Environ())},
@@ -79,6 +80,8 @@ func (a *app) console(ctx context.Context, f consoleFlags) error {
 		Kernel:    stage.Consoles(),
 		Targets:   targets,
 		KernelLog: kernelLog(ctx),
+		Session:   a.session(),
+		Archives:  archives,
 		Version:   version,
 	})
 	return err

@@ -10,6 +10,7 @@ import (
 
 	"holdfast/cmd/holdfast/stage"
 	"holdfast/ops"
+	"holdfast/ops/session"
 	"holdfast/tui"
 	"holdfast/tui/terminal"
 )
@@ -34,6 +35,8 @@ func stageConsole(ctx context.Context, mayBoot bool) error {
 		Kernel:    stage.Consoles(),
 		Targets:   stageTargets(ctx, remark),
 		KernelLog: kernelLog(ctx),
+		Session:   session.Options{Guard: guardWords()}, // the stage was booted from no slot
+		Archives:  foundArchives,
 		Autoboot:  after,
 		Stage:     true,
 		Shell:     shell(),
