@@ -27,7 +27,7 @@ const DefaultLimit = 4 << 30
 // Image is what an archive holds, or what is known of it so far.
 type Image struct {
 	Format    string              // "tar.gz", "cpio.zst", "tar"
-	Folder    string              // of all members; "" when they are in none
+	Folder    string              // the one that all members are in; "" for none
 	Version   string              // of kernel.ver, else of system.ver
 	Arguments string              // of kernel.arg
 	Kernel    string              // version of the kernel itself; "" when it has not been seen

@@ -198,19 +198,17 @@ func (t *taking) known() {
 	}
 }
 
-// contentID is the ID of an image without a manifest, as flash.ID has it.
-func (t *taking) contentID() flash.ID {
+// contentID is the ID of an image without a manifest, as package flash makes it of the same files.
+func (t *taking) contentID() (id flash.ID) {
 	h := sha256.New()
-	names := slices.Sorted(maps.Keys(t.image.Sizes))
-	for _, name := range names {
+	for _, name := range slices.Sorted(maps.Keys(t.image.Sizes)) {
 		fmt.Fprintf(h, "%s %d\n", name, t.image.Sizes[name])
-	}
-	for _, name := range names {
 		head := t.heads[name]
 		if bounds[name] > 0 {
 			head = []byte(t.texts[name])
 		}
 		h.Write(head[:min(len(head), 64<<10)])
 	}
-	return flash.ID(h.Sum(nil))
+	h.Sum(id[:0])
+	return id
 }
