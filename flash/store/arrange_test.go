@@ -6,8 +6,8 @@ import (
 	"holdfast/flash"
 )
 
-// arrangements are all the ways in which operations move images.
-var arrangements = []struct {
+// arrangement is one way in which an operation moves images.
+type arrangement struct {
 	name          string
 	images        map[string]string
 	staged        string // new image, through Stage
@@ -16,7 +16,9 @@ var arrangements = []struct {
 	op            flash.Op
 	moves         [2]int // by exchanging, by renaming
 	want          string // after Clear
-}{
+}
+
+var arrangements = []arrangement{
 	{"install", map[string]string{"active": "v2", "backup": "v1", "factory": "v0"}, "v3", "", pair("v2", "v1"), pair("v3", "v2"), flash.Installing, [2]int{2, 3}, "active=v3 backup=v2 factory=v0"},
 	{"install, backup empty", map[string]string{"active": "v2"}, "v3", "", pair("v2", ""), pair("v3", "v2"), flash.Installing, [2]int{2, 2}, "active=v3 backup=v2"},
 	{"install in place of active", map[string]string{"active": "v2", "backup": "v1"}, "v3", "", pair("v2", "v1"), pair("v3", "v1"), flash.Installing, [2]int{1, 2}, "active=v3 backup=v1"},

@@ -63,11 +63,15 @@ func (t *Tree) path(elements ...string) string {
 // read looks at the flash as it is now.
 func (t *Tree) read() (*flash.Flash, error) { return flash.Read(t.root.FS()) }
 
-// exists reports whether there is anything of that name beside the slots, if only an empty directory.
+// exists reports whether there is anything of that name beside the slots: an empty directory too, and
+// one that a damaged file system does not let us look at.
 func (t *Tree) exists(name string) (bool, error) {
 	_, err := t.root.Lstat(t.path(name))
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
+	}
+	if isDamage(err) {
+		return true, nil
 	}
 	return err == nil, err
 }
@@ -92,9 +96,13 @@ func (t *Tree) rename(from, to string) error {
 }
 
 // delete deletes a directory beside the slots. The kernel goes first: an image that is deleted in part
-// must not look whole.
+// must not look whole. A link is deleted, and not what it leads to.
 func (t *Tree) delete(name string) error {
-	for _, victim := range []string{t.path(name, "kernel.img"), t.path(name)} {
+	victims := []string{t.path(name, "kernel.img"), t.path(name)}
+	if info, err := t.root.Lstat(victims[1]); err == nil && !info.IsDir() {
+		victims = victims[1:]
+	}
+	for _, victim := range victims {
 		if err := t.change(); err != nil {
 			return err
 		}
@@ -134,12 +142,11 @@ func (t *Tree) Clear() error {
 	if err := t.barrier(BeforeDelete); err != nil {
 		return err
 	}
+	var failed []error
 	for _, name := range left {
-		if err := t.delete(name); err != nil {
-			return err
-		}
+		failed = append(failed, t.delete(name))
 	}
-	return t.barrier(AfterDelete)
+	return errors.Join(append(failed, t.barrier(AfterDelete))...)
 }
 
 // left names what operations have left.

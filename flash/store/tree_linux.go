@@ -25,3 +25,9 @@ func syncfs(f *os.File) error { return unix.Syncfs(int(f.Fd())) }
 func startWriting(f *os.File, off, size int64) {
 	_ = unix.SyncFileRange(int(f.Fd()), off, size, unix.SYNC_FILE_RANGE_WRITE) // an fsync follows, which says what is wrong
 }
+
+// isDamage reports whether an error says that the file system, or the disk, is damaged. An ext2 that was
+// not unmounted has names of files that never reached the disk: ESTALE and EUCLEAN.
+func isDamage(err error) bool {
+	return errors.Is(err, unix.EUCLEAN) || errors.Is(err, unix.ESTALE) || errors.Is(err, unix.EIO)
+}

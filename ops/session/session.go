@@ -4,10 +4,12 @@
 package session
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"sync"
 	"syscall"
 
@@ -16,7 +18,9 @@ import (
 	"holdfast/flash/store"
 	"holdfast/flash/volume"
 	"holdfast/ops"
+	"holdfast/ops/grubdefault"
 	"holdfast/ops/history"
+	"holdfast/ops/lock"
 	"holdfast/ops/status"
 )
 
@@ -64,8 +68,11 @@ func Begin(ctx context.Context, t status.Target, o Options, rep ops.Reporter) (*
 }
 
 func (s *Session) begin(ctx context.Context, t status.Target, o Options) error {
-	locks, err := s.lock(ctx, lockNames(t), o.NoWait)
+	locks, err := s.lock(ctx, grubdefault.LockNames(t), o.NoWait)
 	if err != nil {
+		return err
+	}
+	if err := ctx.Err(); err != nil {
 		return err
 	}
 	a, err := access.Open(t.Volume, o.Guard, locks...)
@@ -75,7 +82,7 @@ func (s *Session) begin(ctx context.Context, t status.Target, o Options) error {
 	s.undo = append(s.undo, a.Close)
 	s.Dir, s.target = a.Dir, moved(t, a.Volume)
 	// It may have another name now, by which others would lock it.
-	if name := lockName(a.Volume); name != lockName(t.Volume) {
+	if name := nameOf(a.Volume); name != nameOf(t.Volume) {
 		if _, err := s.lock(ctx, []string{name}, o.NoWait); err != nil {
 			return err
 		}
@@ -90,6 +97,18 @@ func (s *Session) begin(ctx context.Context, t status.Target, o Options) error {
 	}
 	s.undo = append(s.undo, s.Tree.Close)
 	return s.recover(ctx)
+}
+
+// nameOf is what everybody locks of a volume.
+func nameOf(v *volume.Volume) string { return cmp.Or(v.Device, v.Disk, v.Dir) }
+
+// lock takes locks until the session ends.
+func (s *Session) lock(ctx context.Context, names []string, noWait bool) ([]*os.File, error) {
+	files, err := lock.Take(ctx, names, noWait, s.rep)
+	for _, f := range files {
+		s.undo = append(s.undo, f.Close)
+	}
+	return files, err
 }
 
 // recover finishes or undoes what a crash interrupted, and looks at what there is then.

@@ -198,7 +198,7 @@ func TestExclude(t *testing.T) {
 		t.Fatal(err)
 	}
 	rep = &said{first: func() { go second.End() }}
-	if err := p.Apply(t.Context(), rep); err != nil || !strings.Contains(rep.String(), "waiting: somebody else is at "+disk) {
+	if err := p.Apply(t.Context(), rep); err != nil || !strings.Contains(rep.String(), "waiting for "+disk+": ") {
 		t.Errorf("set the default = %v, said %v", err, rep)
 	}
 }
@@ -293,7 +293,7 @@ func TestKilled(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := fmt.Sprintf("session.test (pid %d) is at work there", cmd.Process.Pid); !strings.Contains(rep.String(), want) {
+	if want := fmt.Sprintf("another holdfast is at work there (pid %d)", cmd.Process.Pid); !strings.Contains(rep.String(), want) {
 		t.Errorf("said %v, want %s", rep, want)
 	}
 	if err := s.End(); err != nil {
