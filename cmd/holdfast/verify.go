@@ -64,16 +64,14 @@ func (a *app) verify(ctx context.Context, name string) ([]verify.Result, error) 
 	return verify.Flash(ctx, r, name, p)
 }
 
-// archiveSource opens an archive by its name. False for a name that is not one of a file, nor standard
-// input.
+// archiveSource opens an archive by its name. False for a name that is not one of a file, a URL, nor
+// standard input.
 func (a *app) archiveSource(name string) (imagearchive.Source, bool, error) {
 	switch info, err := os.Stat(name); {
 	case name == "" || slices.Contains(flash.Slots[:], name):
 		return imagearchive.Source{}, false, nil
-	case name == "-":
-		return imagearchive.Reader("standard input", a.in), true, nil
-	case err == nil && !info.IsDir(), strings.Contains(name, "/"):
-		src, err := imagearchive.File(name)
+	case name == "-", imagearchive.IsURL(name), err == nil && !info.IsDir(), strings.Contains(name, "/"):
+		src, err := imagearchive.Named(name, a.in)
 		return src, true, err
 	}
 	return imagearchive.Source{}, false, nil

@@ -99,9 +99,9 @@ func Copy(ctx context.Context, src Source, trust signature.Trust, limit int64, p
 	defer a.close()
 	defer stop() // before close, which waits for a read under way
 	t := newTaking(trust, limit, put)
-	start := time.Now()
+	start, size := time.Now(), src.size(in)
 	t.tell = func(step string) {
-		rep.Progress(ops.Progress{Step: step, Done: f.n.Load(), Total: src.Size, Since: time.Since(start)})
+		rep.Progress(ops.Progress{Step: step, Done: f.n.Load(), Total: size, Since: time.Since(start)})
 	}
 	if err := t.all(a, method); err != nil {
 		return Image{}, src.failed(ctx, err)
@@ -135,7 +135,7 @@ func Peek(ctx context.Context, src Source, trust signature.Trust) (img Image, ne
 		return t.image, t.image.Size(), nil
 	}
 	t.known()
-	return t.image, max(t.image.Size(), unpackedSize(ctx, src, method)), nil
+	return t.image, max(t.image.Size(), unpackedSize(ctx, src, in, method)), nil
 }
 
 // most is how long an archive may be whose members have limit bytes: what does not compress grows by

@@ -15,6 +15,9 @@ func (p Plan) Lines() []ops.Line {
 	var lines []ops.Line
 	add := func(label, text string) { lines = append(lines, ops.Line{Label: label, Text: text}) }
 	add("boot", p.name())
+	if m, ok := p.fsys.(*Memory); ok {
+		add("from", "memory, nothing is saved; read from "+m.Source)
+	}
 	if i.Kernel != "" {
 		add("kernel", i.Kernel+p.version())
 	}
