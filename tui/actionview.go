@@ -65,11 +65,18 @@ func (v *view) ended(o *Outcome, width int) []line {
 	if o.Hint != "" {
 		lines = append(lines, labelled("try", o.Hint, labelWidth, width)...)
 	}
+	lines = append(lines, nil)
 	answer := "Esc goes back."
-	if o.Action.Verb == Boots {
+	switch {
+	case o.Action.Verb == Boots:
 		answer = "Nothing has changed. " + answer
+	case o.Same && o.Action.Verb != SetsDefault:
+		answer = "The images and the boot default are as they were. " + answer
 	}
-	return append(lines, nil, line{{answer, title}})
+	for _, l := range wrap(answer, width) {
+		lines = append(lines, line{{l, title}})
+	}
+	return lines
 }
 
 // refusal says why a plan is none, and what to do about it.

@@ -42,7 +42,7 @@ func (s *archiveScreen) offers() []offer {
 	for i := range found {
 		a := &found[i]
 		list = append(list, offer{
-			row{[]string{a.File, size(a.Source.Size), a.Where, day(a.At)}, normal},
+			row{[]string{a.Path, size(a.Source.Size), a.Where, day(a.ModTime)}, normal},
 			Task{Verb: Installs, Object: a.Source.Name, Archive: &a.Source}})
 	}
 	return list
@@ -142,6 +142,9 @@ func (s *archiveScreen) View(width, height int) []line {
 		state = "Looking for archives on every volume ..."
 	case len(list) == 0 && found.Looked:
 		state = "No archive was found on any volume, and no version is on the flash beside the slots. Connect a stick with one, then s looks again."
+	}
+	if !found.Looking && !found.Looked {
+		state = "s looks for archives on every volume."
 	}
 	var below []line
 	for _, text := range []string{state, found.Problem} {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 
 	"holdfast/ops"
@@ -146,12 +147,19 @@ func (h *hub) change(a Action, d *Draft) {
 		})
 		switch {
 		case err != nil: // what was lost then is said in place of the flash
-			return Outcome{}, err
+			return Outcome{Same: lost == nil && alike(before, after)}, err
 		case lost != nil:
 			return Outcome{}, fmt.Errorf("done, but the flash cannot be read any more: %w", lost)
 		}
 		return result(d.Task, before, after), nil
 	})
+}
+
+// alike reports whether two reports of a flash tell of the same images in the same places, and of the same
+// boot default.
+func alike(a, b *status.Report) bool {
+	same := func(x, y status.Image) bool { return x.Name == y.Name && x.ID == y.ID && x.Present == y.Present }
+	return slices.EqualFunc(a.Images, b.Images, same) && savedText(a) == savedText(b)
 }
 
 // outdated says why a plan that was made before an action is out of date.

@@ -18,6 +18,7 @@ type Outcome struct {
 	Number int // counts up: two may read the same
 	Action Action
 	Failed bool
+	Same   bool // although it failed, the images and the boot default are known to be as they were
 	Text   string
 	Lines  []ops.Line // what came of each image, where there are several
 	Hint   string     // what to do; may be empty

@@ -1,30 +1,18 @@
 package tui
 
-import (
-	"time"
-
-	"holdfast/ops/archive"
-)
-
-// Archive is an image archive that was found on a volume of the machine.
-type Archive struct {
-	Source archive.Source
-	File   string // with its folder
-	Where  string // the volume: `sdb1 (vfat, label "STICK")`
-	At     time.Time
-}
+import "holdfast/ops/archive"
 
 // Archives is what is known of archives that could be installed.
 type Archives struct {
-	Looking bool      // they are looked for
-	Looked  bool      // they have been: List is what was found last
-	List    []Archive // newest first
-	Problem string    // what could not be looked at
+	Looking bool            // they are looked for
+	Looked  bool            // they have been: List is what was found last
+	List    []archive.Found // newest first
+	Problem string          // what could not be looked at
 }
 
 // findArchives looks for them elsewhere: a stick may be slow. Another console may be looking already.
 func (h *hub) findArchives() {
-	if h.state.Archives.Looking {
+	if h.state.Archives.Looking || h.state.Action != nil {
 		return
 	}
 	if h.o.Archives == nil {
@@ -32,7 +20,9 @@ func (h *hub) findArchives() {
 		return
 	}
 	h.state.Archives.Looking = true
+	h.readers.Add(1)
 	h.spawn(func() func() {
+		defer h.readers.Done()
 		list, err := h.o.Archives(h.ctx)
 		return func() {
 			h.state.Archives = Archives{Looked: true, List: list}

@@ -321,10 +321,10 @@ func TestCarry(t *testing.T) {
 func TestFindsArchives(t *testing.T) {
 	let, begun := make(chan struct{}), make(chan struct{}, 10)
 	b := newBenchOf(t, 0, func(h *hub) {
-		h.o.Archives = func(context.Context) ([]Archive, error) {
+		h.o.Archives = func(context.Context) ([]archive.Found, error) {
 			begun <- struct{}{}
 			<-let
-			return []Archive{{Source: archive.Source{Name: "sdb1:/a.tgz"}, File: "/a.tgz"}}, errors.New("sdc1 cannot be read: input/output error")
+			return []archive.Found{{Source: archive.Source{Name: "sdb1:/a.tgz"}, Path: "a.tgz"}}, errors.New("sdc1 cannot be read: input/output error")
 		}
 	})
 	b.requests <- request{kind: findArchives, console: "ttyS0"}

@@ -30,9 +30,9 @@ func toldState() *Snapshot { return snapshot(toldReport()) }
 func foundArchives(change func(*Archives)) func() *Snapshot {
 	return func() *Snapshot {
 		s := toldState()
-		s.Archives = Archives{Looked: true, List: []Archive{
-			found("/images/appliance-1.4.1.tar.zst", `sdb1 (vfat, label "STICK")`, 52<<20),
-			found("/image.tgz", "sda2 (ext2)", 47<<20),
+		s.Archives = Archives{Looked: true, List: []archive.Found{
+			found("images/appliance-1.4.1.tar.zst", "sdb1 (STICK)", 52<<20),
+			found("image.tgz", "sda2", 47<<20),
 		}}
 		if change != nil {
 			change(&s.Archives)
@@ -41,9 +41,9 @@ func foundArchives(change func(*Archives)) func() *Snapshot {
 	}
 }
 
-func found(file, where string, size int64) Archive {
-	return Archive{Source: archive.Source{Name: "sdb1:" + file, Size: size}, File: file, Where: where,
-		At: time.Date(2026, 11, 2, 3, 4, 5, 0, time.UTC)}
+func found(file, where string, size int64) archive.Found {
+	return archive.Found{Source: archive.Source{Name: "sdb1:/" + file, Size: size}, Path: file, Where: where,
+		ModTime: time.Date(2026, 11, 2, 3, 4, 5, 0, time.UTC)}
 }
 
 // asked is a state in which serial looks at a task.

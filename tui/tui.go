@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"holdfast/kexec"
+	"holdfast/ops/archive"
 	"holdfast/ops/boot"
 	"holdfast/ops/logs"
 	flashuse "holdfast/ops/session"
@@ -26,7 +27,7 @@ type Options struct {
 	Session   flashuse.Options // for what rewrites files of the flash
 	// Archives looks for image archives on the volumes of the machine; it may take long. What it could
 	// not look at is an error beside the rest. nil: there are none.
-	Archives func(context.Context) ([]Archive, error)
+	Archives func(context.Context) ([]archive.Found, error)
 	Autoboot time.Duration // boot the preferred image after that long; 0: never by itself
 	Stage    bool          // this is the kexec stage: leaving offers reboot, power off and shell. Else: quit
 	Shell    []string      // program and arguments of the shell; nil: none is offered

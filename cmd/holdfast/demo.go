@@ -17,7 +17,6 @@ import (
 	"holdfast/kexec/kexectest"
 	opsarchive "holdfast/ops/archive"
 	"holdfast/ops/status"
-	"holdfast/tui"
 )
 
 // demoImage is an image of the demonstration.
@@ -114,7 +113,7 @@ func demoRecord(m fstest.MapFS) []byte {
 }
 
 // demoArchives is a stick in the demonstration's machine, with a newer image on it.
-func demoArchives(context.Context) ([]tui.Archive, error) {
+func demoArchives(context.Context) ([]opsarchive.Found, error) {
 	m := fstest.MapFS{}
 	demoImage{"1.3.126", "1.3.126", "6.1.0-58-appliance", "quiet acpi=off\n", false}.add(m)
 	var b bytes.Buffer
@@ -133,7 +132,7 @@ func demoArchives(context.Context) ([]tui.Archive, error) {
 	const file = "images/1.3.126.tar.gz"
 	stick := fstest.MapFS{file: {Data: b.Bytes(), ModTime: time.Date(2026, 11, 20, 17, 2, 0, 0, time.UTC)}}
 	source, err := opsarchive.FS("sdb1", stick, file)
-	return []tui.Archive{{Source: source, File: "/" + file, Where: `sdb1 (STICK)`, At: stick[file].ModTime}}, err
+	return []opsarchive.Found{{Source: source, Path: file, Where: "sdb1 (STICK)", ModTime: stick[file].ModTime}}, err
 }
 
 func (i demoImage) add(m fstest.MapFS) {

@@ -10,6 +10,7 @@ import (
 
 	"holdfast/cmd/holdfast/stage"
 	"holdfast/ops"
+	opsarchive "holdfast/ops/archive"
 	"holdfast/ops/session"
 	"holdfast/tui"
 	"holdfast/tui/terminal"
@@ -36,7 +37,7 @@ func stageConsole(ctx context.Context, mayBoot bool) error {
 		Targets:   stageTargets(ctx, remark),
 		KernelLog: kernelLog(ctx),
 		Session:   session.Options{Guard: guardWords()}, // the stage was booted from no slot
-		Archives:  foundArchives,
+		Archives:  func(ctx context.Context) ([]opsarchive.Found, error) { return stage.Archives(ctx) },
 		Autoboot:  after,
 		Stage:     true,
 		Shell:     shell(),
