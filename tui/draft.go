@@ -142,6 +142,9 @@ func (h *hub) change(a Action, d *Draft) {
 		h.send(func() {
 			if number == h.target {
 				h.outdate(outdated(a))
+				if h.state.Target.Notice == interrupted && err == nil { // every change begins with a repair
+					h.state.Target.Notice = ""
+				}
 				h.reread(after, lost, true)
 			}
 		})
@@ -151,7 +154,7 @@ func (h *hub) change(a Action, d *Draft) {
 		case lost != nil:
 			return Outcome{}, fmt.Errorf("done, but the flash cannot be read any more: %w", lost)
 		}
-		return result(d.Task, before, after), nil
+		return result(d, before, after), nil
 	})
 }
 
@@ -174,7 +177,7 @@ func outdated(a Action) string {
 }
 
 // result says what a task has come to, and what to do next.
-func result(t Task, before, after *status.Report) Outcome {
+func result(d *Draft, before, after *status.Report) Outcome {
 	said := repair.Said(after, after.Record.Last)
 	if before.Record.Last == after.Record.Last {
 		said = "" // it is older
@@ -185,7 +188,7 @@ func result(t Task, before, after *status.Report) Outcome {
 		}
 		return text
 	}
-	switch t.Verb {
+	switch t := d.Task; t.Verb {
 	case SetsDefault:
 		return Outcome{Text: fmt.Sprintf("boot default: %s -> %s, read back", savedText(before), savedText(after))}
 	case Installs:
@@ -195,11 +198,18 @@ func result(t Task, before, after *status.Report) Outcome {
 	case Removes:
 		return Outcome{Text: t.Object + " is removed"}
 	case Repairs:
-		return Outcome{Text: or("the flash was repaired: the log says how")}
+		return Outcome{Text: or("repaired: " + first(d.Lines))}
 	case Clears:
 		return Outcome{Text: t.Object + " may boot again: its mark is cleared", Hint: "boot it (b)"}
 	}
 	return Outcome{Text: "done"}
+}
+
+func first(lines []ops.Line) string {
+	if len(lines) == 0 {
+		return "the log says what"
+	}
+	return lines[0].Text
 }
 
 // inActive says which image is the active one.
