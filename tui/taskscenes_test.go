@@ -96,6 +96,11 @@ func taskScenes() []scene {
 	toStaged := []string{"end", "x"}
 	return []scene{
 		{"states", serial, toldState, nil},
+		{"last", serial, func() *Snapshot {
+			s := toldState()
+			s.Report.Record.Last = flash.Event{Kind: flash.RolledBack, ID: s.Report.Images[3].ID, Tries: 3}
+			return s
+		}, nil},
 		{"states-vga", vga, toldState, []string{"down"}},
 		{"states-details", serial, toldState, []string{"enter"}},
 		{"bad-details", serial, toldState, []string{"end", "enter"}},
