@@ -135,6 +135,9 @@ func Peek(ctx context.Context, src Source, trust signature.Trust) (img Image, ne
 		return t.image, t.image.Size(), nil
 	}
 	t.known()
+	if t.allSized() {
+		return t.image, t.image.Size(), nil
+	}
 	return t.image, max(t.image.Size(), unpackedSize(ctx, src, in, method)), nil
 }
 

@@ -65,6 +65,16 @@ func (t *taking) vouched(name string) bool {
 	return name == sumsName || name == signatureName || t.want[name] != nil
 }
 
+// allSized reports whether the sizes of all members are known: the manifest says which there will be.
+func (t *taking) allSized() bool {
+	for name := range t.want {
+		if _, ok := t.image.Sizes[name]; !ok {
+			return false
+		}
+	}
+	return t.want != nil
+}
+
 // compare holds a member's hash against SHA256SUMS, once that is there.
 func (t *taking) compare(name string) error {
 	if want := t.want[name]; want != nil && !bytes.Equal(want, t.sums[name].sha256) {
