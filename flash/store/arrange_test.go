@@ -34,14 +34,17 @@ var arrangements = []arrangement{
 	{"promote in place of active", map[string]string{"active": "v2", "backup": "v1", "v3": "v3"}, "", "v3", pair("v2", "v1"), pair("v3", "v1"), flash.Rotating, [2]int{1, 2}, "active=v3 backup=v1"},
 }
 
+// ways are how a Tree goes about it.
+var ways = []Options{{}, {Rename: true}, {Type: "vfat"}, {Type: "vfat", Rename: true}}
+
 func TestArrange(t *testing.T) {
 	for _, tt := range arrangements {
-		for way, rename := range []bool{false, true} {
-			name := tt.name + [2]string{", exchanging", ", renaming"}[way]
-			t.Run(name, func(t *testing.T) {
-				dir := t.TempDir()
+		for _, o := range ways {
+			t.Run(tt.name+o.Type+map[bool]string{true: ", renaming"}[o.Rename], func(t *testing.T) {
+				dir := memory(t)
 				newFlash(t, dir, tt.images)
-				tree := open(t, dir, Options{Rename: rename})
+				tree := open(t, dir, o)
+				way := map[bool]int{true: 1}[o.Rename]
 				if tt.staged != "" {
 					stage(t, tree, build(tt.staged, 3000))
 				}

@@ -138,7 +138,11 @@ func (w world) value(dir string) int {
 	if !strings.HasPrefix(in, "v") {
 		return 0
 	}
-	return worth(w.record.Entry(idOf(in)).State)
+	e := w.record.Entry(idOf(in))
+	if dir != flash.Active && comes(w.record.Pending, e) {
+		return 1
+	}
+	return worth(e.State)
 }
 
 // best is what the best of some directories is worth.
@@ -156,7 +160,7 @@ func judgeEnd(start, end world) string {
 	if end.record.Pending != nil || end.dirs[flash.Incoming]+end.dirs[flash.Hold]+end.dirs[flash.Trash] != "" {
 		return "something is left"
 	}
-	end.record.Entries = start.record.Entries // what became a trial was worth no more before
+	end.record.Entries, end.record.Pending = start.record.Entries, nil // what became a trial was worth no more before
 	confirmed := worth(flash.Confirmed)
 	if start.best(shelfDirs...) == confirmed && end.best(slots...) < confirmed {
 		return "the confirmed image is lost"

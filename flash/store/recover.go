@@ -24,6 +24,9 @@ const interruptedTries = 3
 // is a hint. To run it twice, or to be cut during it, changes nothing more. An image that is the only
 // whole one is never deleted, whatever its directory is called.
 func (t *Tree) Recover(ctx context.Context) (Recovered, error) {
+	if err := t.dropNew(); err != nil { // before anything is written: see makeRecord
+		return Recovered{}, err
+	}
 	r, err := t.Record()
 	if err != nil {
 		return Recovered{}, err
@@ -53,7 +56,7 @@ func (t *Tree) follow(d decision, r flash.Record) (Recovered, error) {
 	if err != nil {
 		return Recovered{}, err
 	}
-	if _, err := t.arrange(s, d.goal, d.keep); err != nil {
+	if err := t.arrange(s, d.goal, d.keep); err != nil {
 		return Recovered{}, err
 	}
 	if d.restage != "" {
@@ -65,8 +68,8 @@ func (t *Tree) follow(d decision, r flash.Record) (Recovered, error) {
 		}
 	}
 	// What a damaged file system does not give back keeps its space, and nobody from working.
-	if err := t.Clear(); isDamage(err) {
-		d.line("not deleted: %v; e2fsck, run while it is not mounted, repairs that", err)
+	if err := t.Clear(); Damaged(err) {
+		d.line("the file system needs a check (e2fsck -y, fsck.fat -a) while it is not mounted: %v", err)
 	} else if err != nil {
 		return Recovered{}, err
 	}
@@ -116,8 +119,7 @@ type found struct {
 	worth int // 0 for what is not whole
 }
 
-// look says what each image is worth. One that nobody knows of is worth little in incoming, where it is
-// new; without a manifest there and in trash, where it may be a part of an image, it is worth
+// look says what each image is worth. A new one, which never booted, is worth little before it is active; without a manifest there and in trash, where it may be a part of an image, it is worth
 // nothing: the manifest is written last and the kernel deleted first.
 func look(f *flash.Flash, whole func(flash.Image) bool) map[string]found {
 	all := map[string]found{}
@@ -126,7 +128,7 @@ func look(f *flash.Flash, whole func(flash.Image) bool) map[string]found {
 		known := img.Entry.State != flash.Untold || named(f.Record.Pending, img.ID)
 		switch {
 		case !whole(img), passing(img.Name) && !known && len(img.Manifest.Sums) == 0:
-		case img.Name == flash.Incoming && !known:
+		case img.Name == flash.Incoming && !known, img.Name != flash.Active && comes(f.Record.Pending, img.Entry):
 			it.worth = 1
 		default:
 			it.worth = worth(img.Entry.State)
@@ -134,6 +136,12 @@ func look(f *flash.Flash, whole func(flash.Image) bool) map[string]found {
 		all[img.Name] = it
 	}
 	return all
+}
+
+// comes reports whether an image is one that a pending change brings to the slots.
+func comes(p *flash.Pending, e flash.Entry) bool {
+	return p != nil && e.State != flash.Confirmed && e.ID != p.Before.Active && e.ID != p.Before.Backup &&
+		(e.ID == p.After.Active || e.ID == p.After.Backup)
 }
 
 // passing reports whether a directory is one in which images come and go in parts.
@@ -312,7 +320,7 @@ func (d *decision) tell(s shelf, images map[string]found) {
 		d.line("staged again: %s", d.version)
 	}
 	for _, dir := range []string{flash.Active, flash.Backup, flash.Incoming, flash.Hold, flash.Trash} {
-		if s[dir] != "" && !d.goal.has(dir) && dir != d.restage {
+		if s[dir] != "" && images[dir].Present && !d.goal.has(dir) && dir != d.restage {
 			d.line("deleted: %s, in %s", title(images[dir]), dir)
 		}
 	}
@@ -324,11 +332,8 @@ func (d *decision) line(format string, args ...any) {
 
 // title is an image as people know it.
 func title(img found) string {
-	switch {
-	case !img.Present:
-		return "an empty directory"
-	case img.Version != "":
-		return img.Version
+	if img.Version == "" {
+		return "an image without a version"
 	}
-	return "an image without a version"
+	return img.Version
 }
