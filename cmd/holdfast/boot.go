@@ -54,7 +54,7 @@ booted from there with img=archive. Nothing of it is saved.`,
 // planBoot plans a boot of an image whose hashes have been checked: what --print shows must hold for
 // the boot that follows. What is not on the flash is an archive.
 func (a *app) planBoot(ctx context.Context, name, words string, override bool) (boot.Plan, error) {
-	request := boot.Request{Image: name, Consoles: stage.Consoles(), Operator: operator(), Append: words}
+	request := boot.Request{Image: name, Consoles: stage.Consoles(), Operator: operator(), Append: words, Session: a.session()}
 	r, err := a.report()
 	isFlash := err == nil
 	if isFlash {

@@ -31,7 +31,11 @@ func (p Plan) Lines() []ops.Line {
 	for _, w := range p.Warnings {
 		add("note", w)
 	}
-	add("writes", "nothing")
+	if p.onTrial() {
+		add("writes", fmt.Sprintf("one try less: %d left to confirm in", p.left()))
+	} else {
+		add("writes", "nothing")
+	}
 	return lines
 }
 

@@ -127,7 +127,7 @@ func makeDisk(t testing.TB, loader mkdisk.Loader) string {
 		}
 		r.Images[slot] = p.Output
 	}
-	plan, err := r.Plan()
+	plan, err := r.Plan(t.Context())
 	if err == nil {
 		err = plan.Apply(t.Context(), ops.Discard)
 	}
