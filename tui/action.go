@@ -65,6 +65,8 @@ func (h *hub) ended(a Action, o Outcome, err error) {
 		h.bootNext(a.Object)
 	case a.Verb == Repairs:
 		h.begin()
+	case a.Verb == Boots: // it may have been a try
+		h.lookAgain(nil)
 	}
 	h.verify()
 }

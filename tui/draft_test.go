@@ -41,6 +41,7 @@ type desk struct {
 	paper paper
 	plans chan string
 	let   chan struct{} // a plan waits for it; nil: it does not
+	demo  bool
 }
 
 func (p *desk) plan(_ context.Context, _ *status.Report, t Task) (plan, error) {
@@ -69,7 +70,12 @@ func deskBench(t *testing.T, autoboot time.Duration, set func(*desk)) (*bench, *
 	if set != nil {
 		set(p)
 	}
-	b := newBenchOf(t, autoboot, func(h *hub) { h.plan = p.plan })
+	b := newBenchOf(t, autoboot, func(h *hub) {
+		h.plan = p.plan
+		if p.demo {
+			h.o.Machine = nil
+		}
+	})
 	b.targets <- targetOf(fsys)
 	b.w.until(t, "the report", func(s *Snapshot) bool { return s.Report != nil })
 	return b, p
@@ -278,8 +284,7 @@ func TestHashesStay(t *testing.T) {
 
 // TestDemonstration: the plan is shown, and nothing is written.
 func TestDemonstration(t *testing.T) {
-	b, p := deskBench(t, 0, func(*desk) {})
-	b.o.Machine = nil
+	b, p := deskBench(t, 0, func(p *desk) { p.demo = true })
 	d := b.looks(t, "ttyS0", "2")
 	if len(d.Lines) == 0 || d.Refused != "" {
 		t.Errorf("looks at %+v", d)
