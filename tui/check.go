@@ -62,7 +62,7 @@ func findings(images []status.Image) Outcome {
 		o.Text = fmt.Sprintf("%d images, none is damaged", len(images))
 	default:
 		o.Text = "damaged: " + strings.Join(damaged, ", ")
-		o.Hint = "install it again (i), and let another one be the boot default until then (d)"
+		o.Hint = "install it again (i), or remove it (x)"
 	}
 	if len(images) == 1 {
 		o.Text = images[0].Name + ": " + finding(images[0])

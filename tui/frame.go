@@ -91,7 +91,11 @@ func (v *view) news() (string, style) {
 	s := v.snap
 	switch {
 	case s.Action != nil && s.Action.Console != v.console && (!s.Action.automatic() || s.Action.Stopping):
-		return fmt.Sprintf("%s %s: %s", s.Action.who(), s.Action.does(), percent(s.Action)), title
+		state := percent(s.Action)
+		if s.Action.Progress.Step == "" && s.Action.Note != "" { // it waits for something
+			state = s.Action.Note
+		}
+		return fmt.Sprintf("%s %s: %s", s.Action.who(), s.Action.does(), state), title
 	case s.Outcome != nil && !s.Outcome.Failed:
 		return s.Outcome.message(), title
 	case s.Outcome != nil:
