@@ -17,7 +17,7 @@ const bothConsoles = "console=tty0 console=ttyS0,115200n8"
 
 // The last row of a screen is drawn last: when it is there, the screen is whole.
 const (
-	imagesFooter = "Enter details"
+	imagesFooter = "v verify"
 	bootFooter   = "Esc back"
 )
 
