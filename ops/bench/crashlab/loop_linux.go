@@ -101,3 +101,15 @@ func (f Freeze) Freeze() error {
 	}
 	return unix.IoctlSetInt(int(d.Fd()), thaw, 0)
 }
+
+// Fill writes a file until no more than about KiB of the file system mounted on dir are free, so that
+// what is written next takes the blocks of what was deleted last.
+func Fill(dir string, KiB int64) error {
+	var st unix.Statfs_t
+	if err := unix.Statfs(dir, &st); err != nil {
+		return err
+	}
+	size := int64(st.Bavail)*st.Bsize - KiB<<10
+	size -= size / 64 // for the blocks that say where the file's blocks are
+	return os.WriteFile(dir+"/cfg/filling", make([]byte, max(size, 0)), 0o644)
+}
