@@ -64,3 +64,14 @@ func TestTree(t *testing.T) {
 		}
 	}
 }
+
+// TestOperations judges the operations as the program has them.
+func TestOperations(t *testing.T) {
+	add := table(t)
+	for _, typ := range types {
+		lab := newLab(t)
+		for _, s := range opsScenarios(typ, store.Options{}) {
+			add(s.Name, typ, run(t, lab, s, budget()))
+		}
+	}
+}
