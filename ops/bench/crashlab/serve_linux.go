@@ -42,7 +42,7 @@ func serve(dir string) error {
 	s := &server{}
 	mountpoint := dir + "/fuse"
 	options := &fs.Options{MountOptions: fuse.MountOptions{
-		DirectMountStrict: true, FsName: "crashlab", Name: "crashlab", MaxWrite: fuse.MAX_KERNEL_WRITE, DisableXAttrs: true,
+		DirectMountStrict: true, FsName: "crashlab", Name: "crashlab", MaxWrite: 512 << 10, DisableXAttrs: true,
 	}}
 	root := &fs.Inode{}
 	options.OnAdd = func(ctx context.Context) {
