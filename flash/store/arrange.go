@@ -111,8 +111,9 @@ func (g goal) aside(s shelf, slot string) move {
 
 var errNoExchange = errors.New("this file system does not exchange names")
 
-// arrange moves images until the slots are as g says, and waits for the device. It reports how many moves it took.
-func (t *Tree) arrange(s shelf, g goal, keep string) (moves int, err error) {
+// arrange moves images until the slots are as g says, and waits for the device: also when there is nothing
+// to move, as somebody may have been killed between the moves and the waiting.
+func (t *Tree) arrange(s shelf, g goal, keep string) error {
 	for {
 		m, ok := g.next(s, t.exchange, keep)
 		if !ok {
@@ -124,15 +125,11 @@ func (t *Tree) arrange(s shelf, g goal, keep string) (moves int, err error) {
 			continue
 		}
 		if err != nil {
-			return moves, err
+			return err
 		}
 		m.apply(s)
-		moves++
 	}
-	if moves == 0 {
-		return 0, nil
-	}
-	return moves, t.barrier(AfterSwap)
+	return t.barrier(AfterSwap)
 }
 
 func (t *Tree) move(m move) error {
@@ -188,6 +185,8 @@ func (t *Tree) Take(version string) error {
 // What fell out is in incoming, hold or trash, for Clear. The error wraps ErrChanged when the slots are not as
 // p.Before says, or an image of p.After is not there.
 func (t *Tree) Arrange(p flash.Pending) error {
+	taken := t.taken
+	t.taken = ""
 	f, err := t.read()
 	if err != nil {
 		return err
@@ -200,10 +199,14 @@ func (t *Tree) Arrange(p flash.Pending) error {
 	for _, img := range append(f.Slots, f.Left...) {
 		images[img.Name] = img
 	}
-	if t.taken != "" {
+	place := flash.Incoming
+	if s[place] != "" {
+		place = flash.Hold // beside the empty directory of a vfat
+	}
+	if taken != "" {
 		for _, img := range f.Staged {
-			if img.Name == t.taken {
-				images[flash.Incoming], s[flash.Incoming] = img, flash.Incoming
+			if img.Name == taken {
+				images[place], s[place] = img, place
 			}
 		}
 	}
@@ -214,11 +217,10 @@ func (t *Tree) Arrange(p flash.Pending) error {
 	if err := t.Write(func(r *flash.Record) { r.Pending = &p }); err != nil {
 		return err
 	}
-	if t.taken != "" {
-		if err := t.rename(t.taken, flash.Incoming); err != nil {
+	if taken != "" {
+		if err := t.rename(taken, place); err != nil {
 			return err
 		}
-		t.taken = ""
 	}
 	if t.staging != nil {
 		t.staging.moved = true // what is in incoming from now on is for Clear or Recover
@@ -227,11 +229,10 @@ func (t *Tree) Arrange(p flash.Pending) error {
 	if worth(images[flash.Backup].Entry.State) > worth(images[flash.Active].Entry.State) {
 		keep = flash.Backup
 	}
-	_, err = t.arrange(s, g, keep)
-	return err
+	return t.arrange(s, g, keep)
 }
 
-// route finds the images of p.After. A new image is in incoming, even if there is another copy of it.
+// route finds the images of p.After. A new image is beside the slots, even if there is another copy of it in them.
 func route(s shelf, images map[string]flash.Image, p flash.Pending) (g goal, err error) {
 	now := flash.Pair{Active: images[flash.Active].ID, Backup: images[flash.Backup].ID}
 	if now != p.Before {
@@ -241,7 +242,7 @@ func route(s shelf, images map[string]flash.Image, p flash.Pending) (g goal, err
 		if id.IsZero() && images[slot].ID.IsZero() {
 			return s[slot], nil // an empty directory may stay
 		}
-		for _, dir := range []string{flash.Incoming, slot, flash.Active, flash.Backup} {
+		for _, dir := range []string{flash.Incoming, flash.Hold, slot, flash.Active, flash.Backup} {
 			if !id.IsZero() && s[dir] != "" && dir != except && images[dir].ID == id {
 				return dir, nil
 			}
