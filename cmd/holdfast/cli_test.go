@@ -136,6 +136,7 @@ func TestDryRunWritesNothing(t *testing.T) {
 	must(t, os.WriteFile(kernel, kexectest.Kernel("6.1.0-test"), 0o644))
 	must(t, os.CopyFS(filepath.Join(dir, "flash"), demoTarget().FS))
 	must(t, os.Rename(lookDisk(t, "grub2"), filepath.Join(dir, "disk.img")))
+	tool(t, "minisign", dir, "minisign", "-G", "-W", "-p", "pub", "-s", "key")
 	commands := map[string]struct {
 		args string
 		code ops.Kind // 0 for success
@@ -143,10 +144,17 @@ func TestDryRunWritesNothing(t *testing.T) {
 		"console":           {"--demo", ops.Usage}, // it has no dry run, and says so
 		"init":              {"", ops.Usage},
 		"status":            {"--flash DIR/flash", 0},
+		"verify":            {"active --flash DIR/flash", 0},
+		"image sign":        {"--key DIR/key DIR/flash/system/active", 0},
 		"default show":      {"--flash DIR/disk.img", 0},
 		"default set":       {"backup --yes --flash DIR/disk.img", 0},
 		"default set-entry": {"2 --yes --flash DIR/disk.img", 0},
 		"confirm":           {"--slot backup --flash DIR/disk.img", 0},
+		"install":           {"DIR/new.tgz --yes --flash DIR/disk.img", 0},
+		"rotate":            {"--yes --flash DIR/disk.img", 0},
+		"remove":            {"backup --yes --flash DIR/disk.img", 0},
+		"repair":            {"--yes --flash DIR/disk.img", 0},
+		"image inspect":     {"DIR/new.tgz", 0},
 		"boot":              {"active --yes --allow-kexec --flash DIR/flash", 0},
 		"image pack":        {"--kernel DIR/kernel --version 1 -o DIR/a.tgz", 0},
 		"initramfs create":  {"--init " + made.binary + " -o DIR/stage", 0},
@@ -155,6 +163,7 @@ func TestDryRunWritesNothing(t *testing.T) {
 		"initramfs extract": {made.console + " DIR/below/here", 0},
 		"disk create":       {"--kernel DIR/kernel --console " + made.console + " --default maintenance -o DIR/disk", 0},
 	}
+	holdfast(t, "image", "pack", "--kernel", kernel, "--version", "2", "-o", filepath.Join(dir, "new.tgz"))
 	before := treeOf(t, dir)
 	for _, name := range runnable((&app{}).root()) {
 		c, ok := commands[name]
@@ -177,6 +186,9 @@ func TestDryRunWritesNothing(t *testing.T) {
 func runnable(cmd *cobra.Command) []string {
 	var names []string
 	for _, c := range cmd.Commands() {
+		if c.Hidden {
+			continue // it is for this program alone
+		}
 		if c.HasSubCommands() {
 			names = append(names, runnable(c)...)
 		} else {
