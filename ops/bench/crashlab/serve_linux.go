@@ -76,6 +76,11 @@ func takeDown(dir, loop string) {
 	if err == nil && strings.HasPrefix(string(file), filepath.Dir(dir)+"/") {
 		_ = detach(loop)
 	}
+	if os.Remove(dir) == nil { // it was a mount point, and is none any more
+		_ = os.RemoveAll(filepath.Dir(dir) + "/grub")
+		_ = os.Remove(filepath.Dir(dir) + "/disk")
+		_ = os.Remove(filepath.Dir(dir))
+	}
 }
 
 type pipe struct {
