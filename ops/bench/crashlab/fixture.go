@@ -1,6 +1,7 @@
 package crashlab
 
 import (
+	"bytes"
 	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
@@ -151,7 +152,8 @@ func (f Fixture) Make(name string) error {
 		"cfg/system.arg":      []byte("console=ttyS0,115200\n"),
 	}
 	if !f.Blank {
-		files["cfg/slots0"], files["cfg/slots1"] = make([]byte, sector), make([]byte, sector)
+		blank := bytes.Repeat([]byte{0xff}, sector) // of zeros mke2fs would make a hole, which a record must not be
+		files["cfg/slots0"], files["cfg/slots1"] = blank, blank
 	}
 	for dir, version := range f.Images {
 		for member, data := range NewImage(version) {

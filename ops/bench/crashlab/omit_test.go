@@ -33,7 +33,22 @@ type omission struct {
 	why   string    // it is there all the same; "" when it is seen everywhere
 }
 
-var omissions = []omission{}
+const (
+	vfats   = "for vfat, where a name may reach the device before its clusters: see the lab for vfat"
+	samples = "the same code everywhere; an ext2 this small has both in one sector or one write"
+)
+
+var omissions = []omission{
+	{"stage", [3]string{"-", "install", "install"}, samples},
+	{"record-made", [3]string{"-", "-", "-"}, vfats},
+	{"record-named", [3]string{"-", "-", "-"}, vfats},
+	{"record", [3]string{"records", "records", "records"}, ""},
+	{"swap", [3]string{"install, no backup", "install", "install"}, ""},
+	{"keep", [3]string{"stage", "stage", "stage"}, ""},
+	{"remove", [3]string{"-", "remove", "remove"}, samples},
+	{"unlinked", [3]string{"-", "-", "-"}, vfats},
+	{"after-delete", [3]string{"-", "install twice, full", "install twice, full"}, samples},
+}
 
 // TestOmit holds that the lab sees every point that is left out.
 func TestOmit(t *testing.T) {
