@@ -24,9 +24,16 @@ const interruptedTries = 3
 // is a hint. To run it twice, or to be cut during it, changes nothing more. An image that is the only
 // whole one is never deleted, whatever its directory is called.
 func (t *Tree) Recover(ctx context.Context) (Recovered, error) {
-	if err := t.dropNew(); err != nil { // before anything is written: see makeRecord
+	dropped, err := t.dropNew() // before anything is written: see makeRecord
+	if err != nil {
 		return Recovered{}, err
 	}
+	done, err := t.recoverImages(ctx)
+	done.Lines = append(dropped, done.Lines...)
+	return done, err
+}
+
+func (t *Tree) recoverImages(ctx context.Context) (Recovered, error) {
 	r, err := t.Record()
 	if err != nil {
 		return Recovered{}, err
@@ -35,7 +42,8 @@ func (t *Tree) Recover(ctx context.Context) (Recovered, error) {
 	if err != nil || len(left) == 0 && r.Pending == nil {
 		return Recovered{}, err
 	}
-	f, err := t.read()
+	disk := &watched{root: t.root.FS(), care: []string{t.path(flash.Active), t.path(flash.Backup), t.path(flash.Hold)}}
+	f, err := flash.Read(disk)
 	if err != nil {
 		return Recovered{}, err
 	}
@@ -43,9 +51,13 @@ func (t *Tree) Recover(ctx context.Context) (Recovered, error) {
 	if err != nil {
 		return Recovered{}, err
 	}
-	whole, err := judge(ctx, t.root.FS(), f)
+	whole, err := judge(ctx, disk, f)
 	if err != nil {
 		return Recovered{}, err
+	}
+	if disk.failed != nil {
+		// A disk that fails now may read tomorrow: nothing is deleted on the word of an error.
+		return Recovered{Lines: []string{fmt.Sprintf("nothing was moved or deleted, as it cannot be told what is whole: %v", disk.failed)}}, nil
 	}
 	return t.follow(decide(f, s, whole), r)
 }
@@ -86,8 +98,12 @@ func (t *Tree) follow(d decision, r flash.Record) (Recovered, error) {
 // Interrupted says, without writing, what Recover would do: nil when there is nothing to do. It hashes
 // nothing: an image counts as whole here that shows no damage.
 func Interrupted(f *flash.Flash) []string {
+	var lines []string
+	for _, name := range f.Unfinished {
+		lines = append(lines, unfinished(name))
+	}
 	if len(f.Left) == 0 && f.Record.Pending == nil {
-		return nil
+		return lines
 	}
 	s := shelf{}
 	for _, img := range append(f.Slots[:2:2], f.Left...) {
@@ -96,7 +112,7 @@ func Interrupted(f *flash.Flash) []string {
 		}
 	}
 	whole := func(img flash.Image) bool { return img.Kernel != "" && len(img.Problems) == 0 }
-	return decide(f, s, whole).lines
+	return append(lines, decide(f, s, whole).lines...)
 }
 
 // judge hashes the images that recovery is about. Without a manifest nothing proves that an image is
@@ -320,7 +336,8 @@ func (d *decision) tell(s shelf, images map[string]found) {
 		d.line("staged again: %s", d.version)
 	}
 	for _, dir := range []string{flash.Active, flash.Backup, flash.Incoming, flash.Hold, flash.Trash} {
-		if s[dir] != "" && images[dir].Present && !d.goal.has(dir) && dir != d.restage {
+		empty := dir == flash.Incoming && !images[dir].Present // it may stay, and nobody needs to know
+		if s[dir] != "" && !empty && !d.goal.has(dir) && dir != d.restage {
 			d.line("deleted: %s, in %s", title(images[dir]), dir)
 		}
 	}
@@ -332,7 +349,10 @@ func (d *decision) line(format string, args ...any) {
 
 // title is an image as people know it.
 func title(img found) string {
-	if img.Version == "" {
+	switch {
+	case !img.Present:
+		return "an empty directory"
+	case img.Version == "":
 		return "an image without a version"
 	}
 	return img.Version
