@@ -42,7 +42,7 @@ func makeImage(t testing.TB, args ...string) string {
 	if os.Getuid() != 0 {
 		t.Fatal("run these tests as root: they mount")
 	}
-	tree, image := t.TempDir(), filepath.Join(t.TempDir(), "flash.img")
+	tree, image := t.TempDir(), filepath.Join(memory(t), "flash.img")
 	for _, name := range []string{"cfg/system.arg", "system/active/kernel.ver", "boot/grub/default", "boot/grub/menu.lst"} {
 		if err := os.MkdirAll(filepath.Dir(filepath.Join(tree, name)), 0o755); err != nil {
 			t.Fatal(err)
@@ -55,7 +55,19 @@ func makeImage(t testing.TB, args ...string) string {
 	return image
 }
 
-// soil leaves what a power cut does, a journal that waits for its replay: the image is what was on the
+// memory is a directory in memory where that is, for what is synced again and again.
+func memory(t testing.TB) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("/dev/shm", "holdfast-test-")
+	if err != nil {
+		return t.TempDir()
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	return dir
+}
+
+// soil leaves what a power cut does, a journal that waits for its replay and a deleted file that was
+// open still: the image is what was on the
 // disk while it was mounted.
 func soil(t testing.TB, image string) {
 	t.Helper()
@@ -63,6 +75,14 @@ func soil(t testing.TB, image string) {
 	defer run(t, "mount", "losetup", "-d", device)
 	dir := mountAt(t, device, "ext4", 0, "")
 	write(t, dir, "soiled", "soiled")
+	deleted, err := os.Create(filepath.Join(dir, "deleted"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer deleted.Close()
+	if err := os.Remove(deleted.Name()); err != nil {
+		t.Fatal(err)
+	}
 	d, err := os.Open(dir)
 	if err != nil {
 		t.Fatal(err)
@@ -74,6 +94,7 @@ func soil(t testing.TB, image string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	deleted.Close()
 	unmountAll(t, dir)
 	if err := os.WriteFile(image, cut, 0o600); err != nil {
 		t.Fatal(err)
