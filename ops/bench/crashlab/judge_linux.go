@@ -112,6 +112,8 @@ const (
 
 func (w way) String() string { return []string{"unchecked", "checked"}[w] }
 
+const grubsEye = "GRUB's eye: "
+
 // judge looks at the state that load makes in the image, first as GRUB does and then as Linux does in each of
 // the ways, and says what is wrong.
 func (b *bench) judge(load func(image []byte), law Law, done bool, recover Recover, ways ...way) (v verdict) {
@@ -119,10 +121,10 @@ func (b *bench) judge(load func(image []byte), law Law, done bool, recover Recov
 	load(b.image)
 	raw, err := b.grub(known)
 	if err != nil {
-		return verdict{wrong: []string{"GRUB's eye: " + err.Error()}}
+		return verdict{wrong: []string{grubsEye + err.Error()}}
 	}
 	for _, w := range law.instant(raw) {
-		v.wrong = append(v.wrong, "GRUB's eye: "+w+": "+raw.String())
+		v.wrong = append(v.wrong, grubsEye+w+": "+raw.String())
 	}
 	for i, w := range ways {
 		if i > 0 {

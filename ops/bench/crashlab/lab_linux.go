@@ -23,11 +23,11 @@ type Scenario struct {
 
 // Budget bounds a judgement. The zero Budget judges everything.
 type Budget struct {
-	States int  // judged of one recording; 0 for all
-	Deep   int  // of them, how many recoveries that had something to do are recorded and cut themselves
-	Cuts   int  // states judged of each of those; 0 for all
-	First  bool // stop at the first bad state
-	OneWay bool // Linux looks at every second state after e2fsck and at the others without, not at each in both ways
+	States int            // judged of one recording; 0 for all
+	Deep   int            // of them, how many recoveries that had something to do are recorded and cut themselves
+	Cuts   int            // states judged of each of those; 0 for all
+	Enough func(Bad) bool // stop at a bad state for which it holds; nil: never
+	OneWay bool           // Linux looks at every second state after e2fsck and at the others without, not at each in both ways
 	Seed   uint64
 }
 
@@ -37,6 +37,12 @@ type Bad struct {
 	Cut   *State // of the recovery, when that was cut
 	Wrong []string
 }
+
+// Any is for Budget.Enough: any bad state is.
+func Any(Bad) bool { return true }
+
+// ForGRUB reports that GRUB's eye sees it.
+func ForGRUB(b Bad) bool { return strings.HasPrefix(b.Wrong[0], grubsEye) }
 
 func (b Bad) String() string {
 	text := b.State.String()
@@ -59,7 +65,7 @@ type Result struct {
 }
 
 // workers is how many states are judged side by side: a judgement waits for the kernel half of its time.
-const workers = 3
+const workers = 4
 
 // Lab judges scenarios of one file system and size of disk.
 type Lab struct {
@@ -182,7 +188,7 @@ func (l *Lab) judgeAll(r *Result, s Scenario, states *States, list []State, done
 	take := func() (st State, number int, ok bool) {
 		mu.Lock()
 		defer mu.Unlock()
-		if next >= len(list) || budget.First && len(r.Bad) > 0 {
+		if next >= len(list) || budget.Enough != nil && slices.ContainsFunc(r.Bad, budget.Enough) {
 			return State{}, 0, false
 		}
 		next++

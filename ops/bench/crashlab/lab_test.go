@@ -35,16 +35,17 @@ func table(t *testing.T) (add func(name, fstype string, r crashlab.Result)) {
 }
 
 // run judges a scenario, and tells of the first bad states.
-func run(t *testing.T, lab *crashlab.Lab, s crashlab.Scenario, b crashlab.Budget) crashlab.Result {
-	t.Helper()
-	r, err := lab.Run(s, b)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, bad := range r.Bad[:min(len(r.Bad), 3)] {
-		t.Errorf("%s on %s, -lab.seed %d: %v", s.Name, s.Fixture.Type, theSeed, bad)
-	}
-	return r
+func run(t *testing.T, lab *crashlab.Lab, s crashlab.Scenario, add func(name, fstype string, r crashlab.Result)) {
+	t.Run(strings.ReplaceAll(s.Name, " ", "-"), func(t *testing.T) {
+		r, err := lab.Run(s, budget())
+		if err != nil {
+			t.Fatal(err)
+		}
+		add(s.Name, s.Fixture.Type, r)
+		for _, bad := range r.Bad[:min(len(r.Bad), 3)] {
+			t.Errorf("%s on %s, -lab.seed %d: %v", s.Name, s.Fixture.Type, theSeed, bad)
+		}
+	})
 }
 
 // inOperations are the scenarios of a Tree that the operations' own repeat; make soak judges them all.
@@ -54,30 +55,42 @@ var inOperations = []string{"install", "install over a trial", "install, no back
 func TestTree(t *testing.T) {
 	add := table(t)
 	for _, typ := range types {
-		lab := newLab(t)
-		for _, s := range treeScenarios(typ, store.Options{}) {
-			if *full || !slices.Contains(inOperations, s.Name) {
-				add(s.Name, typ, run(t, lab, s, budget()))
+		t.Run(typ, func(t *testing.T) {
+			lab := newLab(t)
+			for _, s := range treeScenarios(typ, store.Options{}) {
+				if *full || !slices.Contains(inOperations, s.Name) {
+					run(t, lab, s, add)
+				}
 			}
-		}
-		for _, s := range treeScenarios(typ, store.Options{Rename: true}) {
-			if s.Name == "install" || s.Name == "rotate" && typ == "ext2" {
-				s.Name += ", by renaming"
-				s.Law.Keep = s.Law.Keep[:1]                          // of two that change places by renaming one has to stand aside
-				s.Law.Legal = append(s.Law.Legal, slots{"v1", "v2"}) // it rotates three times
-				add(s.Name, typ, run(t, lab, s, budget()))
+			for _, s := range renaming(typ) {
+				run(t, lab, s, add)
 			}
+		})
+	}
+}
+
+// renaming are scenarios on a file system that does not exchange names.
+func renaming(fstype string) (list []crashlab.Scenario) {
+	for _, s := range treeScenarios(fstype, store.Options{Rename: true}) {
+		if s.Name == "install" || s.Name == "rotate" && fstype == "ext2" {
+			s.Name += ", by renaming"
+			s.Law.Keep = s.Law.Keep[:1]                          // of two that change places by renaming one has to stand aside
+			s.Law.Legal = append(s.Law.Legal, slots{"v1", "v2"}) // it rotates three times
+			list = append(list, s)
 		}
 	}
+	return list
 }
 
 // TestOperations judges the operations as the program has them.
 func TestOperations(t *testing.T) {
 	add := table(t)
 	for _, typ := range types {
-		lab := newLab(t)
-		for _, s := range opsScenarios(typ, store.Options{}) {
-			add(s.Name, typ, run(t, lab, s, budget()))
-		}
+		t.Run(typ, func(t *testing.T) {
+			lab := newLab(t)
+			for _, s := range opsScenarios(typ, store.Options{}) {
+				run(t, lab, s, add)
+			}
+		})
 	}
 }
