@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 
 	"holdfast/flash"
 	"holdfast/flash/store"
@@ -152,7 +153,7 @@ func opsScenarios(fstype string, o store.Options) []crashlab.Scenario {
 			},
 			Law: crashlab.Law{Known: versions, Keep: []string{"v2"}, Legal: []slots{before, after}, Done: slots{"v4", "v2"},
 				Check: states(v2, is{"v4": flash.Trial})}},
-		{Name: "rotate", Fixture: three, Prepare: both, Run: inTurn(rotating(""), rotating(""), rotating("")), Recover: repairFlash,
+		{Name: "rotate", Fixture: three, Prepare: both, Run: repeated(times(3, 21), rotating("")), Recover: repairFlash,
 			Law: crashlab.Law{Known: versions, Keep: []string{"v2", "v1"}, Legal: []slots{before}, Done: slots{"v1", "v2"},
 				Check: states(is{"v2": flash.Confirmed, "v1": flash.Confirmed}, nil)}},
 		{Name: "rotate to a staged version", Fixture: staged, Prepare: confirmed, Run: rotating("v3"), Recover: repairFlash,
@@ -161,9 +162,8 @@ func opsScenarios(fstype string, o store.Options) []crashlab.Scenario {
 		{Name: "remove", Fixture: staged, Prepare: confirmed, Run: inTurn(removing("backup"), removing("v3")), Recover: repairFlash,
 			Law: crashlab.Law{Known: versions, Keep: []string{"v2"}, Legal: []slots{before}, Done: slots{"v2", ""}, Beside: []string{"v3"},
 				Check: removed("v3", states(v2, nil))}},
-		// The default goes to and fro: there is little to cut in one change of it.
 		{Name: "set default", Fixture: three, Prepare: both, Recover: repairFlash,
-			Run: inTurn(toAndFro(setting)...),
+			Run: repeated(times(10, 30), inTurn(setting("backup"), setting("active"))),
 			Law: crashlab.Law{Known: versions, Keep: []string{"v2", "v1"}, Done: before, Boots: []string{"v1", "v2"}}},
 		{Name: "repair, tries used up", Fixture: three, Recover: repairFlash,
 			Prepare: records(nil, entry("v2", flash.Trial, 0), entry("v1", flash.Confirmed, 0)),
@@ -173,10 +173,5 @@ func opsScenarios(fstype string, o store.Options) []crashlab.Scenario {
 	}
 }
 
-// toAndFro sets the default twenty times.
-func toAndFro(setting func(slot string) running) (runs []running) {
-	for range 10 {
-		runs = append(runs, setting("backup"), setting("active"))
-	}
-	return runs
-}
+// repeated does the same again and again.
+func repeated(n int, run running) running { return inTurn(slices.Repeat([]running{run}, n)...) }

@@ -105,6 +105,15 @@ func installTree(t *store.Tree, version string, before, after crashlab.Slots) er
 	return swap(t, flash.Installing, version, before, after)
 }
 
+// times is how often a short operation is repeated: there is little to cut in one of it, and make soak wants
+// 500 states of each.
+func times(sample, all int) int {
+	if *full {
+		return all
+	}
+	return sample
+}
+
 // swap moves the images, says so in the record and clears up.
 func swap(t *store.Tree, op flash.Op, version string, before, after crashlab.Slots) error {
 	if err := t.Arrange(flash.Pending{Op: op, Before: pair(before), After: pair(after)}); err != nil {
@@ -203,10 +212,12 @@ func treeScenarios(fstype string, o store.Options) []crashlab.Scenario {
 		Name: "rotate", Fixture: fixture(three), Recover: recoverTree,
 		Prepare: records(nil, entry("v2", flash.Confirmed, 0), entry("v1", flash.Confirmed, 0)),
 		Run: tree(func(t *store.Tree) error {
-			for _, s := range []slots{{"v1", "v2"}, {"v2", "v1"}, {"v1", "v2"}} {
-				if err := swap(t, flash.Rotating, s.Active, slots{s.Backup, s.Active}, s); err != nil {
+			was, is := slots{"v2", "v1"}, slots{"v1", "v2"}
+			for range times(3, 21) {
+				if err := swap(t, flash.Rotating, is.Active, was, is); err != nil {
 					return err
 				}
+				was, is = is, was
 			}
 			return nil
 		}),
@@ -248,7 +259,7 @@ func treeScenarios(fstype string, o store.Options) []crashlab.Scenario {
 	}, {
 		Name: "records", Fixture: fixture(three), Prepare: confirmed, Recover: recoverTree,
 		Run: tree(func(t *store.Tree) error {
-			for tries := 20; tries > 0; tries-- {
+			for tries := times(20, 250); tries > 0; tries-- {
 				err := t.Write(func(r *flash.Record) {
 					r.Entries = []flash.Entry{entry("v2", flash.Confirmed, 0), entry("v1", flash.Trial, tries)}
 				})
