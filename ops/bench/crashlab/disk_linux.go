@@ -121,7 +121,7 @@ const limit = 2 * time.Minute
 // mount to the unmount. The log has the mark "mounted", those that run makes, and "returned" when it
 // has come back without an error.
 func (d *Disk) Record(image []byte, fstype string, run func(dir string, mark func(string)) error) (Log, error) {
-	watchdog := time.AfterFunc(limit, func() { d.child.Process.Kill() })
+	watchdog := time.AfterFunc(limit, func() { _ = d.child.Process.Kill() })
 	defer watchdog.Stop()
 	if err := errors.Join(d.Load(image), d.Mount(fstype), d.Mark("mounted")); err != nil {
 		return nil, err
@@ -143,7 +143,7 @@ func (d *Disk) Close() error {
 			d.closed = d.rpc.Close() // the child sees the end of its input, and takes the rest down
 		}
 		if d.child != nil && d.child.Process != nil {
-			kill := time.AfterFunc(patience, func() { d.child.Process.Kill() })
+			kill := time.AfterFunc(patience, func() { _ = d.child.Process.Kill() })
 			defer kill.Stop()
 			d.closed = errors.Join(d.closed, d.child.Wait())
 		}

@@ -57,7 +57,7 @@ func newBench(size int, fstype string) (b *bench, err error) {
 	b = &bench{fstype: fstype, scratch: scratch, file: scratch + "/disk", dir: scratch + "/mnt"}
 	defer func() {
 		if err != nil {
-			b.close()
+			_ = b.close()
 		}
 	}()
 	f, err := os.OpenFile(b.file, os.O_RDWR|os.O_CREATE, 0o600)

@@ -19,7 +19,7 @@ func (l *Lab) Begin(s Scenario) ([]byte, error) { return l.begin(s) }
 // Suffer runs a scenario on the disk image while requests fail, and judges what is on the disk once it works
 // again. An operation that came back without an error must have done its work all the same.
 func (l *Lab) Suffer(s Scenario, image []byte, f Fault) (r Suffered, err error) {
-	watchdog := time.AfterFunc(limit, func() { l.disk.child.Process.Kill() })
+	watchdog := time.AfterFunc(limit, func() { _ = l.disk.child.Process.Kill() })
 	defer watchdog.Stop()
 	if err := errors.Join(l.disk.Load(image), l.disk.Mount(s.Fixture.Type)); err != nil {
 		return r, err

@@ -31,7 +31,7 @@ func orNone(version string) string {
 	return version
 }
 
-// Slots gives the pair of the view.
+// pair is what is under active and backup.
 func (v View) pair() Slots { return Slots{v.Slots["active"], v.Slots["backup"]} }
 
 func (v View) String() string {
