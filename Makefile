@@ -51,8 +51,9 @@ bench: deps kernel ## benchmarks, and the figures of the README
 	$(GO) test -run '^$$' -bench . -benchmem $$($(GO) list ./... | grep -v /cmd/)
 	$(GO) test -run '^$$' -bench . -benchtime 3x -timeout 30m ./cmd/holdfast
 
-soak: deps kernel ## long: every fuzz test for a minute, the chain COUNT (5) times
+soak: deps kernel ## long: every fuzz test for a minute, every state of the crash lab, the chain COUNT (5) times
 	$(MAKE) fuzz FUZZTIME=60s
+	$(GO) test -v -timeout 5h ./ops/bench/crashlab -lab.full
 	$(GO) test -count $(COUNT) -timeout 2h ./cmd/holdfast ./ops/bench/vm
 
 clean: ## what was built; the packages and the test kernel stay

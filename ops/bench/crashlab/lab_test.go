@@ -1,0 +1,96 @@
+package crashlab_test
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"text/tabwriter"
+
+	"holdfast/flash/store"
+	"holdfast/ops/bench/crashlab"
+)
+
+// budget is what make test judges of a recording, or everything.
+func budget() crashlab.Budget {
+	if *full {
+		return crashlab.Budget{Deep: 12, Seed: theSeed}
+	}
+	return crashlab.Budget{States: 30, OneWay: true, Deep: 2, Cuts: 5, Seed: theSeed}
+}
+
+// table prints what was judged.
+func table(t *testing.T) (add func(name, fstype string, r crashlab.Result)) {
+	var text strings.Builder
+	w := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "operation\tfile system\twrites\tflushes\tKiB\tms\tstates\tjudged\tfsck -y\tstuck\tbad")
+	t.Cleanup(func() {
+		w.Flush()
+		fmt.Fprintf(os.Stdout, "crash lab, -lab.seed %d\n%s", theSeed, text.String())
+	})
+	return func(name, fstype string, r crashlab.Result) {
+		fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\n", name, fstype, r.Writes, r.Flushes, r.Bytes>>10, r.Time.Milliseconds(), r.Found, r.Judged, r.Manual, r.Stuck, len(r.Bad))
+	}
+}
+
+// run judges a scenario, and tells of the first bad states.
+func run(t *testing.T, lab *crashlab.Lab, s crashlab.Scenario, add func(name, fstype string, r crashlab.Result)) {
+	t.Run(strings.ReplaceAll(s.Name, " ", "-"), func(t *testing.T) {
+		r, err := lab.Run(s, budget())
+		if err != nil {
+			t.Fatal(err)
+		}
+		add(s.Name, s.Fixture.Type, r)
+		for _, bad := range r.Bad[:min(len(r.Bad), 3)] {
+			t.Errorf("%s on %s, -lab.seed %d: %v", s.Name, s.Fixture.Type, theSeed, bad)
+		}
+	})
+}
+
+// inOperations are the scenarios of a Tree that the operations' own repeat; make soak judges them all.
+var inOperations = []string{"install", "install over a trial", "install, no backup", "install twice, full", "rotate", "promote", "remove"}
+
+// TestTree judges what a Tree does on every file system.
+func TestTree(t *testing.T) {
+	add := table(t)
+	for _, typ := range types {
+		t.Run(typ, func(t *testing.T) {
+			lab := newLab(t)
+			for _, s := range treeScenarios(typ, store.Options{}) {
+				if *full || !slices.Contains(inOperations, s.Name) {
+					run(t, lab, s, add)
+				}
+			}
+			for _, s := range renaming(typ) {
+				run(t, lab, s, add)
+			}
+		})
+	}
+}
+
+// renaming are scenarios on a file system that does not exchange names.
+func renaming(fstype string) (list []crashlab.Scenario) {
+	for _, s := range treeScenarios(fstype, store.Options{Rename: true}) {
+		if s.Name == "install" || s.Name == "rotate" && fstype == "ext2" {
+			s.Name += ", by renaming"
+			s.Law.Keep = s.Law.Keep[:1]                          // of two that change places by renaming one has to stand aside
+			s.Law.Legal = append(s.Law.Legal, slots{"v1", "v2"}) // it rotates three times
+			list = append(list, s)
+		}
+	}
+	return list
+}
+
+// TestOperations judges the operations as the program has them.
+func TestOperations(t *testing.T) {
+	add := table(t)
+	for _, typ := range types {
+		t.Run(typ, func(t *testing.T) {
+			lab := newLab(t)
+			for _, s := range opsScenarios(typ, store.Options{}) {
+				run(t, lab, s, add)
+			}
+		})
+	}
+}
