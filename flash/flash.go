@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -45,8 +46,15 @@ const (
 // Slots lists the slots in the order in which people read them.
 var Slots = [...]string{Active, Backup, Factory}
 
-// working names the directories beside the slots that belong to a running operation.
-var working = map[string]bool{"incoming": true, "hold": true, "trash": true, "tmp": true}
+// The directories beside the slots that are there only while an operation runs.
+const (
+	Incoming = "incoming" // an image that is being written, or that has fallen out
+	Hold     = "hold"     // one that steps aside for a moment
+	Trash    = "trash"    // one that is being deleted
+)
+
+// Working lists them in the order in which people read of what was left.
+var Working = [...]string{Incoming, Hold, Trash}
 
 // Flash is what was found on a flash.
 type Flash struct {
@@ -70,7 +78,7 @@ type Config struct {
 // Read looks at a flash. It fails only where there is none: with ErrNoFlash, or with the error that
 // kept it from looking. Image contents are not hashed: see Image.Verify.
 func Read(fsys fs.FS) (*Flash, error) {
-	layout, err := detect(fsys)
+	layout, err := Detect(fsys)
 	if err != nil {
 		return nil, err
 	}
@@ -78,14 +86,25 @@ func Read(fsys fs.FS) (*Flash, error) {
 	for _, slot := range Slots {
 		f.Slots = append(f.Slots, readImage(fsys, layout, slot))
 	}
+	for _, name := range Working {
+		if img := readImage(fsys, layout, name); img.Present {
+			f.Left = append(f.Left, img)
+		}
+	}
 	f.readStaged(fsys)
 	f.readConfigs(fsys)
+	f.readRecord(fsys)
+	for _, images := range [][]Image{f.Slots, f.Staged, f.Left} {
+		for i := range images {
+			images[i].Entry = f.Record.Entry(images[i].ID)
+		}
+	}
 	return f, nil
 }
 
-// detect tells which layout the root of fsys has. A directory of images alone is not enough: many
+// Detect tells which layout the root of fsys has, ErrNoFlash when none. A directory of images alone is not enough: many
 // file systems have a system/, and a console must not take somebody's data partition for a flash.
-func detect(fsys fs.FS) (Layout, error) {
+func Detect(fsys fs.FS) (Layout, error) {
 	if _, err := fs.Stat(fsys, "."); err != nil {
 		return 0, fmt.Errorf("read flash: %w", err)
 	}
@@ -114,8 +133,8 @@ func (f *Flash) readStaged(fsys fs.FS) {
 	for _, e := range entries {
 		name := e.Name()
 		switch {
-		case isSlot(name), strings.HasPrefix(name, "."), name == "lost+found":
-		case working[name]:
+		case isSlot(name), slices.Contains(Working[:], name), strings.HasPrefix(name, "."), name == "lost+found":
+		case name == "tmp": // of Formilux's installer
 			f.problem("%s: left by an operation that did not finish", path.Join(dir, name))
 		case e.IsDir() && !isWord(name):
 			f.problem("%s: %s: not a name for a version", dir, shown(name))

@@ -103,7 +103,7 @@ func TestReadBroken(t *testing.T) {
 		}, "kernel.arg: longer than 16384 bytes"},
 		{"manifest is text", "active", func(m fstest.MapFS) { m["system/active/SHA256SUMS"] = file("hello") }, "SHA256SUMS: line 1: does not start with a hash"},
 		{"empty manifest", "active", func(m fstest.MapFS) { m["system/active/SHA256SUMS"] = file("\n") }, "SHA256SUMS: holds no hashes"},
-		{"left over", "", func(m fstest.MapFS) { m["system/incoming/kernel.img"] = file("half") }, "system/incoming: left by an operation that did not finish"},
+		{"left over", "", func(m fstest.MapFS) { m["system/tmp/kernel.img"] = file("half") }, "system/tmp: left by an operation that did not finish"},
 		{"configuration is a directory", "", func(m fstest.MapFS) {
 			delete(m, "cfg/config.cur")
 			m["cfg/config.cur/x"] = file("")

@@ -57,6 +57,9 @@ func readImage(fsys fs.FS, layout Layout, name string) Image {
 	img.Version = img.version(fsys)
 	img.Arguments = img.text(fsys, "kernel.arg", maxArguments)
 	img.readManifest(fsys)
+	if img.ID.IsZero() {
+		img.ID = contentID(fsys, img.Dir, entries)
+	}
 	return img
 }
 

@@ -2,6 +2,7 @@ package flash
 
 import (
 	"bufio"
+	"bytes"
 	"crypto/md5"
 	"crypto/sha256"
 	"encoding/hex"
@@ -98,23 +99,34 @@ func parseSum(line string, size int) (Sum, error) {
 	return Sum{Name: name, Hash: sum}, nil
 }
 
-// readManifest finds the image's manifest. One that cannot be read is a problem and leaves the
-// image without; what it is then worth is for Verify to say.
+// readManifest finds the image's manifest, which gives the image its ID. One that cannot be read is a
+// problem and leaves the image without; what it is then worth is for Verify to say.
 func (i *Image) readManifest(fsys fs.FS) {
 	for a := range algorithms {
 		member := algorithms[a].file
-		f, err := OpenRegular(fsys, path.Join(i.Dir, member))
+		text, err := readHead(fsys, path.Join(i.Dir, member), maxManifest)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
 		if err == nil {
-			i.Manifest, err = ParseManifest(f, Algorithm(a))
-			f.Close()
+			i.Manifest, err = ParseManifest(bytes.NewReader(text), Algorithm(a))
 		}
-		if err != nil {
+		if err == nil {
+			i.ID = sha256.Sum256(text)
+		} else {
 			i.problem("%s: %v", member, cause(err))
 			i.brokenManifest = true
 		}
 		return
 	}
+}
+
+// readHead reads at most limit bytes of a file.
+func readHead(fsys fs.FS, name string, limit int64) ([]byte, error) {
+	f, err := OpenRegular(fsys, name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, limit))
 }

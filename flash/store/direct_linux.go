@@ -66,6 +66,54 @@ func readDirect(f *os.File, buf []byte, off int64) (int, error) {
 	return max(n, 0), errors.Join(err, restore())
 }
 
+// freshReader reads a file past the page cache, piece by piece into one buffer.
+type freshReader struct {
+	f      *os.File
+	buf    []byte
+	direct bool // O_DIRECT is on
+}
+
+// newFreshReader takes f over but for its Close. Where there is no O_DIRECT, what is in memory of f is
+// dropped before it is read.
+func newFreshReader(f *os.File, size int) (*freshReader, error) {
+	buf, err := aligned(size)
+	if err != nil {
+		return nil, err
+	}
+	_, err = direct(f)
+	if errors.Is(err, unix.EINVAL) {
+		err = drop(f)
+		return &freshReader{f: f, buf: buf}, err
+	}
+	return &freshReader{f: f, buf: buf, direct: true}, err
+}
+
+func (r *freshReader) release() { release(r.buf) }
+
+// read reads what is at off, a multiple of the buffer's size; less than a buffer is the end of the file.
+// It is valid until the next read.
+func (r *freshReader) read(off int64) ([]byte, error) {
+	if r.direct {
+		n, err := unix.Pread(int(r.f.Fd()), r.buf, off)
+		if !errors.Is(err, unix.EINVAL) {
+			return r.buf[:max(n, 0)], err
+		}
+		// Some file systems take the flag and refuse the reading.
+		if _, err := unix.FcntlInt(r.f.Fd(), unix.F_SETFL, 0); err != nil {
+			return nil, err
+		}
+		if err := drop(r.f); err != nil {
+			return nil, err
+		}
+		r.direct = false
+	}
+	n, err := r.f.ReadAt(r.buf, off)
+	if errors.Is(err, io.EOF) {
+		err = nil
+	}
+	return r.buf[:n], err
+}
+
 // drop forgets the pages of f that are in memory and clean. A length of 0 is the whole file.
 func drop(f *os.File) error {
 	if err := unix.Fadvise(int(f.Fd()), 0, 0, unix.FADV_DONTNEED); err != nil {

@@ -26,7 +26,7 @@ func OverwriteFile(dir, name string, c Change) error {
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(overwriteFile(f, c), f.Close()); err != nil {
+	if err := errors.Join(overwriteFile(f, c, f.Sync), f.Close()); err != nil {
 		return fmt.Errorf("write to %s: %w", name, err)
 	}
 	return nil
@@ -39,6 +39,10 @@ func openFile(dir, name string, access int) (*os.File, error) {
 		return nil, err
 	}
 	defer root.Close()
+	return openIn(root, name, access)
+}
+
+func openIn(root *os.Root, name string, access int) (*os.File, error) {
 	f, err := root.OpenFile(name, access|unix.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, err
@@ -54,7 +58,8 @@ func openFile(dir, name string, access int) (*os.File, error) {
 	return f, nil
 }
 
-func overwriteFile(f *os.File, c Change) error {
+// overwriteFile makes the change durable by sync, which is f.Sync but in the crash lab.
+func overwriteFile(f *os.File, c Change, sync func() error) error {
 	start := c.Offset / page * page
 	before, err := currentPage(f, start)
 	if err != nil {
@@ -67,7 +72,7 @@ func overwriteFile(f *os.File, c Change) error {
 	if _, err := f.WriteAt(c.New, c.Offset); err != nil {
 		return err
 	}
-	if err := f.Sync(); err != nil {
+	if err := sync(); err != nil {
 		return err
 	}
 	now, err := readFresh(f, start, page)

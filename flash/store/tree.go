@@ -1,9 +1,11 @@
 package store
 
 import (
-	"context"
 	"errors"
-	"io"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
 
 	"holdfast/flash"
 )
@@ -21,79 +23,148 @@ type Options struct {
 }
 
 // Tree is a flash that is mounted for writing. Whoever has one holds the flash's lock.
-type Tree struct{}
+type Tree struct {
+	options  Options
+	root     *os.Root
+	layout   flash.Layout
+	images   *os.File     // the directory of the slots
+	exchange bool         // no exchange was refused yet
+	staging  *Incoming    // what was staged last; nil for nothing
+	taken    string       // staged version that Arrange takes; "" for none
+	step     func() error // for tests: asked before every change of a name, and fails in its place; may be nil
+}
 
-// Open opens the flash mounted on dir.
-func Open(dir string, o Options) (*Tree, error) { return nil, errors.ErrUnsupported }
+// Open opens the flash mounted on dir. No link on the flash leads out of it. Where there is no flash, the
+// error wraps flash.ErrNoFlash.
+func Open(dir string, o Options) (*Tree, error) {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, err
+	}
+	t := &Tree{options: o, root: root, exchange: !o.Rename}
+	if t.layout, err = flash.Detect(root.FS()); err == nil {
+		t.images, err = root.Open(t.layout.Images())
+	}
+	if err != nil {
+		root.Close()
+		return nil, fmt.Errorf("open the flash on %s: %w", dir, err)
+	}
+	return t, nil
+}
 
 // Close closes what is open. It undoes nothing and syncs nothing.
-func (t *Tree) Close() error { return nil }
+func (t *Tree) Close() error { return errors.Join(t.images.Close(), t.root.Close()) }
 
-// Incoming is an image on its way to the flash, in the directory incoming.
-type Incoming struct{}
-
-// Stage begins an image; what an earlier attempt left is deleted first.
-func (t *Tree) Stage() (*Incoming, error) { return nil, errors.ErrUnsupported }
-
-// Create makes a file of the image. Its Close makes the file durable.
-func (i *Incoming) Create(name string, size int64) (io.WriteCloser, error) {
-	return nil, errors.ErrUnsupported
+// path is the path of an image's directory, or of a file in it, from the root of the flash.
+func (t *Tree) path(elements ...string) string {
+	return path.Join(t.layout.Images(), path.Join(elements...))
 }
 
-// Seal makes all of it durable, reads every file back past the page cache and compares. progress, when
-// not nil, is told the bytes compared so far.
-func (i *Incoming) Seal(ctx context.Context, progress func(done int64)) error {
-	return errors.ErrUnsupported
+// read looks at the flash as it is now.
+func (t *Tree) read() (*flash.Flash, error) { return flash.Read(t.root.FS()) }
+
+// exists reports whether there is anything of that name beside the slots, if only an empty directory.
+func (t *Tree) exists(name string) (bool, error) {
+	_, err := t.root.Lstat(t.path(name))
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
-// Keep gives the sealed image the name of a version beside the slots.
-func (i *Incoming) Keep(version string) error { return errors.ErrUnsupported }
-
-// Discard deletes the image. After Keep, or after Arrange has moved it, it does nothing.
-func (i *Incoming) Discard() error { return errors.ErrUnsupported }
-
-// Take makes a staged version the incoming image, for Arrange.
-func (t *Tree) Take(version string) error { return errors.ErrUnsupported }
-
-// Arrange moves whole images between incoming, active and backup, so that afterwards the pair is p.After:
-// record, barrier, swap, barrier. At every instant each of active and backup is what it was or what it
-// becomes. What fell out is in incoming or trash, for Clear.
-func (t *Tree) Arrange(p flash.Pending) error { return errors.ErrUnsupported }
-
-// Remove takes an image out of sight, durably; Clear deletes it.
-func (t *Tree) Remove(name string) error { return errors.ErrUnsupported }
-
-// Clear deletes what operations leave: incoming, hold and trash.
-func (t *Tree) Clear() error { return errors.ErrUnsupported }
-
-// Record is the newest state record of the flash; the zero Record when there is none.
-func (t *Tree) Record() (flash.Record, error) { return flash.Record{}, errors.ErrUnsupported }
-
-// Write makes change to the state record and writes it, over the older of the two.
-func (t *Tree) Write(change func(*flash.Record)) error { return errors.ErrUnsupported }
-
-// Recovered is what recovery did.
-type Recovered struct {
-	Event flash.Event // Undone, Finished, or NoEvent when no operation had been interrupted
-	Lines []string    // what was done, in plain words; empty when there was nothing to do
+// change is asked before every change of a name.
+func (t *Tree) change() error {
+	if t.step == nil {
+		return nil
+	}
+	return t.step()
 }
 
-// Recover finishes or undoes what a crash interrupted, by the contents of the directories; the record
-// is a hint. To run it twice, or to be cut during it, changes nothing more. An image that is the only
-// whole one is never deleted, whatever its directory is called.
-func (t *Tree) Recover(ctx context.Context) (Recovered, error) {
-	return Recovered{}, errors.ErrUnsupported
+// rename gives a directory beside the slots another name, which is free or an empty directory.
+func (t *Tree) rename(from, to string) error {
+	if err := t.change(); err != nil {
+		return err
+	}
+	if err := t.root.Rename(t.path(from), t.path(to)); err != nil {
+		return fmt.Errorf("rename %s to %s: %w", t.path(from), to, cause(err))
+	}
+	return nil
 }
 
-// Interrupted says, without writing, what Recover would do: nil when there is nothing to do. root is
-// the root of a flash, however it is read.
-func Interrupted(f *flash.Flash) []string { return nil }
+// delete deletes a directory beside the slots. The kernel goes first: an image that is deleted in part
+// must not look whole.
+func (t *Tree) delete(name string) error {
+	for _, victim := range []string{t.path(name, "kernel.img"), t.path(name)} {
+		if err := t.change(); err != nil {
+			return err
+		}
+		if err := t.root.RemoveAll(victim); err != nil {
+			return fmt.Errorf("delete %s: %w", victim, cause(err))
+		}
+	}
+	return nil
+}
 
-// Point names a place where a Tree waits for the device. The crash lab leaves out one at a time and
-// must see the difference.
-type Point int
+// Remove takes an image out of sight, durably; Clear deletes it. name is a slot, but not factory, or a
+// staged version.
+func (t *Tree) Remove(name string) error {
+	if name == flash.Factory || !isElement(name) {
+		return fmt.Errorf("remove %s: not an image that may go", name)
+	}
+	if err := t.Clear(); err != nil {
+		return err
+	}
+	if err := t.rename(name, flash.Trash); err != nil {
+		return err
+	}
+	return t.barrier(AfterRemove)
+}
 
-// The points.
-const (
-	Everywhere Point = iota // none is left out
-)
+// isElement reports whether a name is that of something beside the slots, not a path to elsewhere.
+func isElement(name string) bool { return fs.ValidPath(name) && name != "." && path.Base(name) == name }
+
+// Clear deletes what operations leave: incoming, hold and trash. What GRUB may still find under another
+// name is brought into its place first, and nothing is written over what was deleted before GRUB
+// cannot find it any more: both are barriers.
+func (t *Tree) Clear() error {
+	left, err := t.left()
+	if err != nil || len(left) == 0 {
+		return err
+	}
+	if err := t.barrier(BeforeDelete); err != nil {
+		return err
+	}
+	for _, name := range left {
+		if err := t.delete(name); err != nil {
+			return err
+		}
+	}
+	return t.barrier(AfterDelete)
+}
+
+// left names what operations have left.
+func (t *Tree) left() (names []string, err error) {
+	for _, name := range flash.Working {
+		there, err := t.exists(name)
+		if err != nil {
+			return nil, err
+		}
+		if there {
+			names = append(names, name)
+		}
+	}
+	return names, nil
+}
+
+// cause strips the operation and the path of what the os package says: our errors name both.
+func cause(err error) error {
+	var p *fs.PathError
+	var l *os.LinkError
+	switch {
+	case errors.As(err, &p):
+		return p.Err
+	case errors.As(err, &l):
+		return l.Err
+	}
+	return err
+}

@@ -1,0 +1,77 @@
+package store
+
+import (
+	"testing"
+
+	"holdfast/flash"
+)
+
+// arrangements are all the ways in which operations move images.
+var arrangements = []struct {
+	name          string
+	images        map[string]string
+	staged        string // new image, through Stage
+	take          string // or a staged version
+	before, after flash.Pair
+	op            flash.Op
+	moves         [2]int // by exchanging, by renaming
+	want          string // after Clear
+}{
+	{"install", map[string]string{"active": "v2", "backup": "v1", "factory": "v0"}, "v3", "", pair("v2", "v1"), pair("v3", "v2"), flash.Installing, [2]int{2, 3}, "active=v3 backup=v2 factory=v0"},
+	{"install, backup empty", map[string]string{"active": "v2"}, "v3", "", pair("v2", ""), pair("v3", "v2"), flash.Installing, [2]int{2, 2}, "active=v3 backup=v2"},
+	{"install in place of active", map[string]string{"active": "v2", "backup": "v1"}, "v3", "", pair("v2", "v1"), pair("v3", "v1"), flash.Installing, [2]int{1, 2}, "active=v3 backup=v1"},
+	{"install in place of backup", map[string]string{"active": "v2", "backup": "v1"}, "v3", "", pair("v2", "v1"), pair("v2", "v3"), flash.Installing, [2]int{1, 2}, "active=v2 backup=v3"},
+	{"install, active empty", map[string]string{"backup": "v1"}, "v3", "", pair("", "v1"), pair("v3", "v1"), flash.Installing, [2]int{1, 1}, "active=v3 backup=v1"},
+	{"install, backup empty and stays", map[string]string{"active": "v2"}, "v3", "", pair("v2", ""), pair("v3", ""), flash.Installing, [2]int{1, 2}, "active=v3"},
+	{"install on an empty flash", nil, "v3", "", pair("", ""), pair("v3", ""), flash.Installing, [2]int{1, 1}, "active=v3"},
+	{"install the same again", map[string]string{"active": "v2", "backup": "v1"}, "v2", "", pair("v2", "v1"), pair("v2", "v2"), flash.Installing, [2]int{2, 3}, "active=v2 backup=v2"},
+	{"rotate", map[string]string{"active": "v2", "backup": "v1"}, "", "", pair("v2", "v1"), pair("v1", "v2"), flash.Rotating, [2]int{1, 3}, "active=v1 backup=v2"},
+	{"rotate, active empty", map[string]string{"backup": "v1"}, "", "", pair("", "v1"), pair("v1", ""), flash.Rotating, [2]int{1, 1}, "active=v1"},
+	{"rotate, backup empty", map[string]string{"active": "v1"}, "", "", pair("v1", ""), pair("", "v1"), flash.Rotating, [2]int{1, 1}, "backup=v1"},
+	{"promote", map[string]string{"active": "v2", "backup": "v1", "v3": "v3"}, "", "v3", pair("v2", "v1"), pair("v3", "v2"), flash.Rotating, [2]int{2, 3}, "active=v3 backup=v2"},
+	{"promote in place of active", map[string]string{"active": "v2", "backup": "v1", "v3": "v3"}, "", "v3", pair("v2", "v1"), pair("v3", "v1"), flash.Rotating, [2]int{1, 2}, "active=v3 backup=v1"},
+}
+
+func TestArrange(t *testing.T) {
+	for _, tt := range arrangements {
+		for way, rename := range []bool{false, true} {
+			name := tt.name + [2]string{", exchanging", ", renaming"}[way]
+			t.Run(name, func(t *testing.T) {
+				dir := t.TempDir()
+				newFlash(t, dir, tt.images)
+				tree := open(t, dir, Options{Rename: rename})
+				if tt.staged != "" {
+					stage(t, tree, build(tt.staged, 3000))
+				}
+				if tt.take != "" {
+					if err := tree.Take(tt.take); err != nil {
+						t.Fatal(err)
+					}
+				}
+				moves := 0
+				tree.step = func() error { moves++; return nil }
+				if err := tree.Arrange(flash.Pending{Op: tt.op, Before: tt.before, After: tt.after}); err != nil {
+					t.Fatal(err)
+				}
+				if tt.take != "" {
+					moves--
+				}
+				if moves != tt.moves[way] {
+					t.Errorf("%d moves, want %d", moves, tt.moves[way])
+				}
+				if r, err := tree.Record(); err != nil || r.Pending == nil || r.Pending.After != tt.after {
+					t.Errorf("Record() = %+v, %v", r, err)
+				}
+				if err := tree.Write(func(r *flash.Record) { r.Pending = nil }); err != nil {
+					t.Fatal(err)
+				}
+				if err := tree.Clear(); err != nil {
+					t.Fatal(err)
+				}
+				if got := holds(t, dir); got != tt.want {
+					t.Errorf("holds %s, want %s", got, tt.want)
+				}
+			})
+		}
+	}
+}

@@ -1,0 +1,144 @@
+package store
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"slices"
+
+	"holdfast/flash"
+)
+
+// Record is the newest state record of the flash; the zero Record when there is none.
+func (t *Tree) Record() (flash.Record, error) {
+	blocks, err := t.records()
+	if err != nil {
+		return flash.Record{}, err
+	}
+	r, _, err := flash.Newest(blocks[0], blocks[1])
+	if errors.Is(err, flash.ErrNoRecord) {
+		return flash.Record{}, nil
+	}
+	return r, err
+}
+
+// records reads the two files. What is not there, or not RecordSize bytes, is nil.
+func (t *Tree) records() (blocks [2][]byte, err error) {
+	for i, name := range flash.RecordFiles {
+		info, err := t.root.Lstat(name)
+		if errors.Is(err, fs.ErrNotExist) || err == nil && (!info.Mode().IsRegular() || info.Size() != flash.RecordSize) {
+			continue
+		}
+		if err == nil {
+			blocks[i], err = flash.ReadRecordFile(t.root.FS(), name)
+		}
+		if err != nil {
+			return blocks, fmt.Errorf("read %s: %w", name, cause(err))
+		}
+	}
+	return blocks, nil
+}
+
+// Write makes change to the state record and writes it, over the older of the two: the newer one stays
+// as it is, whatever happens.
+func (t *Tree) Write(change func(*flash.Record)) error {
+	blocks, err := t.records()
+	if err != nil {
+		return err
+	}
+	r, newest, err := flash.Newest(blocks[0], blocks[1])
+	if err != nil && !errors.Is(err, flash.ErrNoRecord) {
+		return err
+	}
+	change(&r)
+	r.Seq++
+	if err := t.trim(&r); err != nil {
+		return err
+	}
+	b, err := r.Encode()
+	if err != nil {
+		return err
+	}
+	for i, name := range flash.RecordFiles {
+		if blocks[i] != nil {
+			continue
+		}
+		blocks[i] = make([]byte, flash.RecordSize)
+		if err := t.makeRecord(name, blocks[i]); err != nil {
+			return fmt.Errorf("make %s: %w", name, cause(err))
+		}
+	}
+	older := 0
+	if newest == 0 {
+		older = 1
+	}
+	return t.overwrite(flash.RecordFiles[older], Change{Old: blocks[older], New: b})
+}
+
+// trim forgets what nobody needs to know: first of images without a state, then of images that are not
+// on the flash any more, the oldest first, as far as there is no room.
+func (t *Tree) trim(r *flash.Record) error {
+	r.Entries = slices.DeleteFunc(slices.Clone(r.Entries), func(e flash.Entry) bool { return e.State == flash.Untold || e.ID.IsZero() })
+	if len(r.Entries) <= flash.MaxEntries {
+		return nil
+	}
+	f, err := t.read()
+	if err != nil {
+		return err
+	}
+	there := map[flash.ID]int{}
+	for _, images := range [][]flash.Image{f.Left, f.Staged, f.Slots} {
+		for _, img := range images {
+			there[img.ID] = 1
+		}
+	}
+	slices.SortStableFunc(r.Entries, func(a, b flash.Entry) int {
+		return cmp.Or(there[b.ID]-there[a.ID], b.Since.Compare(a.Since))
+	})
+	r.Entries = r.Entries[:flash.MaxEntries]
+	return nil
+}
+
+// makeRecord makes a file for records, in the place of whatever is there, which is no record.
+func (t *Tree) makeRecord(name string, blank []byte) error {
+	if err := t.root.RemoveAll(name); err != nil {
+		return err
+	}
+	f, err := t.root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(blank)
+	if err == nil {
+		err = t.sync(RecordMade, f.Sync)
+	}
+	if err := errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	return t.sync(RecordMade, func() error { return t.syncDir(path.Dir(name)) })
+}
+
+// syncDir makes the names in a directory durable. On vfat they are with the files, once these are.
+func (t *Tree) syncDir(name string) error {
+	dir, err := t.root.Open(name)
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	return dir.Sync()
+}
+
+func (t *Tree) overwrite(name string, c Change) error {
+	f, err := openIn(t.root, name, os.O_RDWR)
+	if err != nil {
+		return err
+	}
+	err = overwriteFile(f, c, func() error { return t.sync(RecordWritten, f.Sync) })
+	if err := errors.Join(err, f.Close()); err != nil {
+		return fmt.Errorf("write to %s: %w", name, cause(err))
+	}
+	return nil
+}

@@ -1,0 +1,306 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"time"
+
+	"holdfast/flash"
+)
+
+// Recovered is what recovery did.
+type Recovered struct {
+	Event flash.Event // Undone, Finished, or NoEvent when no operation had been interrupted
+	Lines []string    // what was done, in plain words; empty when there was nothing to do
+}
+
+// interruptedTries is what an image gets whose installation is finished by recovery, when the record does
+// not speak of it yet.
+const interruptedTries = 3
+
+// Recover finishes or undoes what a crash interrupted, by the contents of the directories; the record
+// is a hint. To run it twice, or to be cut during it, changes nothing more. An image that is the only
+// whole one is never deleted, whatever its directory is called.
+func (t *Tree) Recover(ctx context.Context) (Recovered, error) {
+	r, err := t.Record()
+	if err != nil {
+		return Recovered{}, err
+	}
+	left, err := t.left()
+	if err != nil || len(left) == 0 && r.Pending == nil {
+		return Recovered{}, err
+	}
+	f, err := t.read()
+	if err != nil {
+		return Recovered{}, err
+	}
+	s, err := t.shelf()
+	if err != nil {
+		return Recovered{}, err
+	}
+	whole, err := judge(ctx, t.root.FS(), f)
+	if err != nil {
+		return Recovered{}, err
+	}
+	return t.follow(decide(f, s, whole), r)
+}
+
+// follow does what was decided.
+func (t *Tree) follow(d decision, r flash.Record) (Recovered, error) {
+	s, err := t.shelf()
+	if err != nil {
+		return Recovered{}, err
+	}
+	if _, err := t.arrange(s, d.goal, d.keep); err != nil {
+		return Recovered{}, err
+	}
+	if d.restage != "" {
+		if err := t.rename(s.find(d.restage), d.version); err != nil {
+			return Recovered{}, err
+		}
+		if err := t.barrier(AfterKeep); err != nil {
+			return Recovered{}, err
+		}
+	}
+	if r.Pending != nil {
+		d.event.At = time.Now().UTC().Truncate(time.Second)
+		if err := t.Write(d.note); err != nil {
+			return Recovered{}, err
+		}
+	}
+	return Recovered{Event: d.event, Lines: d.lines}, t.Clear()
+}
+
+// Interrupted says, without writing, what Recover would do: nil when there is nothing to do. It hashes
+// nothing: an image counts as whole here that shows no damage.
+func Interrupted(f *flash.Flash) []string {
+	if len(f.Left) == 0 && f.Record.Pending == nil {
+		return nil
+	}
+	s := shelf{}
+	for _, img := range append(f.Slots[:2:2], f.Left...) {
+		if img.Present {
+			s[img.Name] = img.Name
+		}
+	}
+	whole := func(img flash.Image) bool { return img.Kernel != "" && len(img.Problems) == 0 }
+	return decide(f, s, whole).lines
+}
+
+// judge hashes the images that recovery is about. Without a manifest nothing proves that an image is
+// whole; one that has a kernel is taken for it here.
+func judge(ctx context.Context, fsys fs.FS, f *flash.Flash) (whole func(flash.Image) bool, err error) {
+	good := map[string]bool{}
+	for _, img := range append(f.Slots[:2:2], f.Left...) {
+		integrity, _, err := img.Verify(ctx, fsys, nil)
+		if err != nil {
+			return nil, err
+		}
+		good[img.Name] = integrity == flash.Intact || integrity == flash.Unchecked
+	}
+	return func(img flash.Image) bool { return img.Kernel != "" && good[img.Name] }, nil
+}
+
+// found is an image that recovery has to do with.
+type found struct {
+	flash.Image
+	worth int // 0 for what is not whole
+}
+
+// look says what each image is worth. One that nobody knows of is worth little in incoming, where it is
+// new; without a manifest there and in trash, where it may be a part of an image, it is worth
+// nothing: the manifest is written last and the kernel deleted first.
+func look(f *flash.Flash, whole func(flash.Image) bool) map[string]found {
+	all := map[string]found{}
+	for _, img := range append(f.Slots[:2:2], f.Left...) {
+		it := found{Image: img}
+		known := img.Entry.State != flash.Untold || named(f.Record.Pending, img.ID)
+		passing := img.Name == flash.Incoming || img.Name == flash.Trash
+		switch {
+		case !whole(img), passing && !known && len(img.Manifest.Sums) == 0:
+		case img.Name == flash.Incoming && !known:
+			it.worth = 1
+		default:
+			it.worth = worth(img.Entry.State)
+		}
+		all[img.Name] = it
+	}
+	return all
+}
+
+// named reports whether a pending change speaks of an image.
+func named(p *flash.Pending, id flash.ID) bool {
+	return p != nil && (id == p.Before.Active || id == p.Before.Backup || id == p.After.Active || id == p.After.Backup)
+}
+
+// decision is what recovery makes of what it finds.
+type decision struct {
+	goal    goal
+	keep    string      // see goal.next
+	restage string      // image that goes back to the staged versions; "" for none
+	version string      // its name there
+	event   flash.Event // zero when nothing was pending
+	trial   flash.ID    // new image that boots from now on; zero for none
+	lines   []string
+}
+
+// decide says what to do: on to where a pending change was going when it has come as far as the active
+// slot, else back to where it came from; without one, what steps aside goes back to an empty slot. Then
+// what is worth more than all that the slots hold gets one.
+func decide(f *flash.Flash, s shelf, whole func(flash.Image) bool) decision {
+	var d decision
+	images := look(f, whole)
+	if p := f.Record.Pending; p != nil {
+		d.pending(s, images, *p)
+	} else {
+		d.goal = goal{s[flash.Active], s[flash.Backup]}
+		d.fill(images, flash.Hold)
+	}
+	d.rescue(images)
+	d.keep = d.goal.active
+	if images[d.goal.backup].worth > images[d.goal.active].worth {
+		d.keep = d.goal.backup
+	}
+	d.putBack(f, images)
+	d.tell(s, images)
+	return d
+}
+
+// putBack gives the version back its name that was taken for a rotation which is undone.
+func (d *decision) putBack(f *flash.Flash, images map[string]found) {
+	p := f.Record.Pending
+	if p == nil || p.Op != flash.Rotating || d.event.Kind != flash.Undone {
+		return
+	}
+	for dir, img := range images {
+		if img.ID == p.After.Active && img.worth > 0 && !d.goal.has(dir) && Keepable(f, img.Version) == nil {
+			d.restage, d.version = dir, img.Version
+		}
+	}
+}
+
+func (d *decision) pending(s shelf, images map[string]found, p flash.Pending) {
+	target := p.Before
+	d.event = flash.Event{Kind: flash.Undone, Op: p.Op, ID: p.After.Active}
+	forward := images[flash.Active].ID == p.After.Active
+	if forward {
+		target = p.After
+		d.event.Kind = flash.Finished
+	}
+	d.goal.active = pick(s, images, target.Active, flash.Active, "")
+	d.goal.backup = pick(s, images, target.Backup, flash.Backup, d.goal.active)
+	if d.goal.active == "" && !target.Active.IsZero() && s[flash.Active] != d.goal.backup {
+		d.goal.active = s[flash.Active] // what should be there is lost
+	}
+	if d.goal.backup == "" && !target.Backup.IsZero() && s[flash.Backup] != d.goal.active {
+		d.goal.backup = s[flash.Backup]
+	}
+	after := p.After.Active
+	if forward && after != p.Before.Active && after != p.Before.Backup {
+		d.trial = after
+	}
+}
+
+// note is what the record says when all is done.
+func (d *decision) note(r *flash.Record) {
+	r.Pending = nil
+	r.Last = d.event
+	if !d.trial.IsZero() && r.Entry(d.trial).State == flash.Untold {
+		r.Entries = append(r.Entries, flash.Entry{ID: d.trial, State: flash.Trial, Tries: interruptedTries, Since: d.event.At})
+	}
+}
+
+// pick finds an image for a slot: a whole one if there is, and one that is in the slot already if
+// it can be.
+func pick(s shelf, images map[string]found, id flash.ID, slot, except string) string {
+	if id.IsZero() {
+		if images[slot].ID.IsZero() {
+			return s[slot]
+		}
+		return ""
+	}
+	best := ""
+	for _, dir := range []string{slot, flash.Active, flash.Backup, flash.Hold, flash.Incoming, flash.Trash} {
+		if s[dir] == "" || dir == except || images[dir].ID != id {
+			continue
+		}
+		if best == "" || images[dir].worth > 0 && images[best].worth == 0 {
+			best = dir
+		}
+	}
+	return best
+}
+
+// fill puts a whole image into a slot that has none.
+func (d *decision) fill(images map[string]found, image string) bool {
+	switch {
+	case images[image].worth == 0:
+		return false
+	case images[d.goal.active].worth == 0:
+		d.goal.active = image
+	case images[d.goal.backup].worth == 0:
+		d.goal.backup = image
+	default:
+		return false
+	}
+	return true
+}
+
+// rescue puts the best image that no slot has into one, if it is worth more than those in the slots.
+func (d *decision) rescue(images map[string]found) {
+	best := ""
+	for _, dir := range []string{flash.Active, flash.Backup, flash.Hold, flash.Incoming, flash.Trash} {
+		if !d.goal.has(dir) && images[dir].worth > images[best].worth {
+			best = dir
+		}
+	}
+	active, backup := images[d.goal.active].worth, images[d.goal.backup].worth
+	if images[best].worth <= max(active, backup) || d.fill(images, best) {
+		return
+	}
+	if backup <= active {
+		d.goal.backup = best
+	} else {
+		d.goal.active = best
+	}
+}
+
+// tell puts the decision into words.
+func (d *decision) tell(s shelf, images map[string]found) {
+	switch d.event.Kind {
+	case flash.Undone:
+		d.line("%s was interrupted before it changed what is active: undone", d.event.Op)
+	case flash.Finished:
+		d.line("%s was interrupted when the new image was active already: finished", d.event.Op)
+	}
+	if g := d.goal.active; g != s[flash.Active] && g != "" {
+		d.line("active: %s, from %s", title(images[g]), g)
+	}
+	if g := d.goal.backup; g != s[flash.Backup] && g != "" {
+		d.line("backup: %s, from %s", title(images[g]), g)
+	}
+	if d.restage != "" {
+		d.line("staged again: %s", d.version)
+	}
+	for _, dir := range []string{flash.Active, flash.Backup, flash.Incoming, flash.Hold, flash.Trash} {
+		if s[dir] != "" && !d.goal.has(dir) && dir != d.restage {
+			d.line("deleted: %s, in %s", title(images[dir]), dir)
+		}
+	}
+}
+
+func (d *decision) line(format string, args ...any) {
+	d.lines = append(d.lines, fmt.Sprintf(format, args...))
+}
+
+// title is an image as people know it.
+func title(img found) string {
+	switch {
+	case !img.Present:
+		return "an empty directory"
+	case img.Version != "":
+		return img.Version
+	}
+	return "an image without a version"
+}
