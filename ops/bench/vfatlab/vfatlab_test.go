@@ -31,14 +31,13 @@ type step struct {
 	confirmed     []string // one of these must be whole in a slot at every instant
 }
 
-const holdfast = "/bin/holdfast --yes --flash /flash "
 
 var steps = []step{
-	{"confirm", holdfast + "confirm --slot active", pair{"v2", "v1"}, pair{"v2", "v1"}, []string{"v2"}},
-	{"install", holdfast + "install /images/v3.tgz", pair{"v2", "v1"}, pair{"v3", "v2"}, []string{"v2"}},
-	{"rotate", holdfast + "rotate", pair{"v3", "v2"}, pair{"v2", "v3"}, []string{"v2"}},
-	{"remove", holdfast + "remove backup", pair{"v2", "v3"}, pair{"v2", ""}, []string{"v2"}},
-	{"fill", holdfast + "install /images/v4.tgz", pair{"v2", ""}, pair{"v4", "v2"}, []string{"v2"}},
+	{"confirm", "tree confirm", pair{"v2", "v1"}, pair{"v2", "v1"}, []string{"v2"}},
+	{"install", "tree install /images/v3", pair{"v2", "v1"}, pair{"v3", "v2"}, []string{"v2"}},
+	{"rotate", "tree rotate", pair{"v3", "v2"}, pair{"v2", "v3"}, []string{"v2"}},
+	{"remove", "tree remove", pair{"v2", "v3"}, pair{"v2", ""}, []string{"v2"}},
+	{"fill", "tree install /images/v4", pair{"v2", ""}, pair{"v4", "v2"}, []string{"v2"}},
 }
 
 // TestNaive shows that the lab sees what it looks for: an installation by files that are synced one by

@@ -20,6 +20,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"holdfast/flash"
+	"holdfast/flash/store"
 	"holdfast/flash/volume"
 	"holdfast/initramfs"
 	"holdfast/ops"
@@ -28,9 +30,9 @@ import (
 )
 
 const (
-	disk  = "/dev/vda"
-	part  = "/dev/vda1"
-	flash = "/flash"
+	disk     = "/dev/vda"
+	part     = "/dev/vda1"
+	flashDir = "/flash"
 )
 
 func main() {
@@ -40,7 +42,7 @@ func main() {
 			check(err)
 		}
 	}
-	check(os.MkdirAll(flash, 0o755))
+	check(os.MkdirAll(flashDir, 0o755))
 	loadModules()
 	switch word("lab") {
 	case "record":
@@ -76,18 +78,22 @@ func record() {
 	for lines := bufio.NewScanner(steps); lines.Scan(); {
 		words := strings.Fields(lines.Text())
 		mark(words[0])
-		check(unix.Mount(part, flash, "vfat", 0, ""))
+		check(unix.Mount(part, flashDir, "vfat", 0, ""))
 		mark(words[0] + ":mounted")
 		run(words[1:])
 		mark(words[0] + ":returned")
-		check(unix.Unmount(flash, 0))
+		check(unix.Unmount(flashDir, 0))
 	}
 	mark("end")
 }
 
 func run(command []string) {
-	if command[0] == "naive" {
+	switch command[0] {
+	case "naive":
 		naive(command[1])
+		return
+	case "tree":
+		check(tree(command[1:]))
 		return
 	}
 	out, err := exec.Command(command[0], command[1:]...).CombinedOutput()
@@ -96,7 +102,7 @@ func run(command []string) {
 
 // naive installs as one would who knows POSIX and not vfat: every file is synced, and the directory.
 func naive(from string) {
-	system := flash + "/system/"
+	system := flashDir + "/system/"
 	check(os.Mkdir(system+"incoming", 0o755))
 	entries, err := os.ReadDir(from)
 	check(err)
@@ -116,6 +122,81 @@ func naive(from string) {
 	check(errors.Join(dir.Sync(), dir.Close()))
 }
 
+func tree(words []string) error {
+	o := store.Options{Type: "vfat"}
+	for _, p := range store.Points() {
+		if len(words) > 2 && p.String() == words[2] {
+			o.Omit = p
+		}
+	}
+	t, err := store.Open(flashDir, o)
+	if err != nil {
+		return err
+	}
+	defer t.Close()
+	f, err := flash.Read(os.DirFS(flashDir))
+	if err != nil {
+		return err
+	}
+	p := flash.Pending{Before: flash.Pair{Active: f.Slots[0].ID, Backup: f.Slots[1].ID}}
+	switch words[0] {
+	case "install":
+		in, err := t.Stage()
+		if err != nil {
+			return err
+		}
+		for _, name := range []string{"kernel.img", "initrd.img", "kernel.arg", "kernel.ver", "SHA256SUMS"} {
+			data, err := os.ReadFile(words[1] + "/" + name)
+			check(err)
+			w, err := in.Create(name, int64(len(data)))
+			if err != nil {
+				return err
+			}
+			_, err = w.Write(data)
+			check(errors.Join(err, w.Close()))
+		}
+		if err := in.Seal(context.Background(), nil); err != nil {
+			return err
+		}
+		f, err := flash.Read(os.DirFS(flashDir))
+		check(err)
+		for _, l := range f.Left {
+			if l.Name == "incoming" {
+				p.After = flash.Pair{Active: l.ID, Backup: p.Before.Active}
+			}
+		}
+		p.Op = flash.Installing
+		if err := t.Write(func(r *flash.Record) {
+			r.Entries = []flash.Entry{{ID: p.Before.Active, State: flash.Confirmed}, {ID: p.After.Active, State: flash.Trial, Tries: 3}}
+		}); err != nil {
+			return err
+		}
+	case "rotate":
+		p.Op, p.After = flash.Rotating, flash.Pair{Active: p.Before.Backup, Backup: p.Before.Active}
+	case "remove":
+		return errors.Join(t.Remove("backup"), t.Clear())
+	case "confirm":
+		return t.Write(func(r *flash.Record) { r.Entries = []flash.Entry{{ID: p.Before.Active, State: flash.Confirmed}} })
+	}
+	if err := t.Arrange(p); err != nil {
+		return err
+	}
+	if err := t.Write(func(r *flash.Record) { r.Pending = nil }); err != nil {
+		return err
+	}
+	return t.Clear()
+}
+
+func recoverTree() ([]string, error) {
+	t, err := store.Open(flashDir, store.Options{Type: "vfat"})
+	if err != nil {
+		return nil, err
+	}
+	defer t.Close()
+	r, err := t.Recover(context.Background())
+	return r.Lines, err
+}
+
 // recoverAll repairs every flash twice. What it says of each is one line: what the repairs said, and
 // what went wrong.
 func recoverAll() {
@@ -125,13 +206,13 @@ func recoverAll() {
 		place(i)
 		mark(strconv.Itoa(i))
 		result := map[string]any{"state": i}
-		if err := unix.Mount(part, flash, "vfat", 0, ""); err != nil {
+		if err := unix.Mount(part, flashDir, "vfat", 0, ""); err != nil {
 			result["error"] = "mount: " + err.Error()
 		} else {
-			first, err := recoverOnce()
-			second, again := recoverOnce()
+			first, err := recoverTree()
+			second, again := recoverTree()
 			result["first"], result["second"] = first, second
-			if err := errors.Join(err, again, unix.Unmount(flash, 0)); err != nil {
+			if err := errors.Join(err, again, unix.Unmount(flashDir, 0)); err != nil {
 				result["error"] = err.Error()
 			}
 		}
@@ -143,13 +224,13 @@ func recoverAll() {
 
 // recoverOnce is what a console does at its start; it gives what it said.
 func recoverOnce() (said []string, err error) {
-	v, err := volume.Open(flash)
+	v, err := volume.Open(flashDir)
 	if err != nil {
 		return nil, err
 	}
 	defer v.Close()
 	here := status.Place{FS: v.FS(), Volume: v}
-	report, err := status.Read(status.Target{FS: here.FS, Volume: v, Name: flash, Type: "vfat", Access: "rw", GRUB: here})
+	report, err := status.Read(status.Target{FS: here.FS, Volume: v, Name: flashDir, Type: "vfat", Access: "rw", GRUB: here})
 	if err != nil {
 		return nil, err
 	}
