@@ -1,0 +1,66 @@
+package crashlab_test
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"text/tabwriter"
+
+	"holdfast/flash/store"
+	"holdfast/ops/bench/crashlab"
+)
+
+// budget is what make test judges of a recording, or everything.
+func budget() crashlab.Budget {
+	if *full {
+		return crashlab.Budget{Deep: 12, Seed: theSeed}
+	}
+	return crashlab.Budget{States: 40, Deep: 2, Cuts: 8, Seed: theSeed}
+}
+
+// table prints what was judged.
+func table(t *testing.T) (add func(name, fstype string, r crashlab.Result)) {
+	var text strings.Builder
+	w := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "operation\tfile system\twrites\tflushes\tKiB\tms\tstates\tjudged\tbad")
+	t.Cleanup(func() {
+		w.Flush()
+		fmt.Fprintf(os.Stdout, "crash lab, -lab.seed %d\n%s", theSeed, text.String())
+	})
+	return func(name, fstype string, r crashlab.Result) {
+		fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%d\t%d\t%d\t%d\t%d\n", name, fstype, r.Writes, r.Flushes, r.Bytes>>10, r.Time.Milliseconds(), r.Found, r.Judged, len(r.Bad))
+	}
+}
+
+// run judges a scenario, and tells of the first bad states.
+func run(t *testing.T, lab *crashlab.Lab, s crashlab.Scenario, b crashlab.Budget) crashlab.Result {
+	t.Helper()
+	r, err := lab.Run(s, b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, bad := range r.Bad[:min(len(r.Bad), 3)] {
+		t.Errorf("%s on %s, -lab.seed %d: %v", s.Name, s.Fixture.Type, theSeed, bad)
+	}
+	return r
+}
+
+// TestTree judges every operation of a Tree on every file system.
+func TestTree(t *testing.T) {
+	add := table(t)
+	for _, typ := range types {
+		lab := newLab(t)
+		for _, s := range treeScenarios(typ, store.Options{}) {
+			add(s.Name, typ, run(t, lab, s, budget()))
+		}
+		for _, s := range treeScenarios(typ, store.Options{Rename: true}) {
+			if s.Name == "install" || s.Name == "rotate" && typ == "ext2" {
+				s.Name += ", by renaming"
+				s.Law.Keep = s.Law.Keep[:1]                          // of two that change places by renaming one has to stand aside
+				s.Law.Legal = append(s.Law.Legal, slots{"v1", "v2"}) // it rotates three times
+				add(s.Name, typ, run(t, lab, s, budget()))
+			}
+		}
+	}
+}
