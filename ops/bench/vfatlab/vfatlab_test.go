@@ -31,7 +31,6 @@ type step struct {
 	confirmed     []string // one of these must be whole in a slot at every instant
 }
 
-
 var steps = []step{
 	{"confirm", "tree confirm", pair{"v2", "v1"}, pair{"v2", "v1"}, []string{"v2"}},
 	{"install", "tree install /images/v3", pair{"v2", "v1"}, pair{"v3", "v2"}, []string{"v2"}},
@@ -114,7 +113,8 @@ func (l *recording) judge(st step, recovery bool) (r result) {
 		}
 		crashlab.Log{e}.Apply(base)
 	}
-	all := crashlab.Enumerate(base, l.span(st.name), *seed)
+	log := l.span(st.name)
+	all := crashlab.Enumerate(base, log, *seed)
 	some := all.Some(*states, *seed)
 	r.listed, r.states = len(all.List), len(some)
 	many := filepath.Join(l.dir, "many")
@@ -135,7 +135,12 @@ func (l *recording) judge(st step, recovery bool) (r result) {
 	}
 	must(l, out.Truncate(int64(len(some))*l.size+sector))
 	if recovery {
-		r.wrong = l.recover(st, some, many)
+		bad := l.recover(st, some, many)
+		r.wrong = len(bad)
+		slices.Sort(bad)
+		for _, epoch := range slices.Compact(bad) {
+			l.Logf("epoch %d wrote:%s", epoch, geometryOf(base).writes(log, epoch))
+		}
 	}
 	l.Logf("%s %s: %d of %d states, %d bad in GRUB's eye, %d after recovery", l.name, st.name, r.states, r.listed, r.lost, r.wrong)
 	return r
@@ -162,8 +167,9 @@ func (l *recording) span(name string) crashlab.Log {
 	return part
 }
 
-// recover has a machine repair the disks in the file many, twice each, and judges what they are then.
-func (l *recording) recover(st step, some []crashlab.State, many string) (wrong int) {
+// recover has a machine repair the disks in the file many, twice each, and judges what they are then. It
+// gives the epoch of each that is wrong.
+func (l *recording) recover(st step, some []crashlab.State, many string) (wrong []int) {
 	l.Helper()
 	said := machine(l, many, "", fmt.Sprintf("lab=recover size=%d count=%d", l.size, len(some)))
 	results := recoveries(l, said)
@@ -186,7 +192,7 @@ func (l *recording) recover(st step, some []crashlab.State, many string) (wrong 
 			bad = fsck(l, one)
 		}
 		if bad != "" {
-			wrong++
+			wrong = append(wrong, state.Epoch)
 			l.Errorf("Linux's eye: %v: %s; it said %q", state, bad, results[i].First)
 		}
 	}
