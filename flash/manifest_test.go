@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"testing"
 	"testing/fstest"
+
+	"holdfast/flash/signature"
 )
 
 // onDisk writes a whole flash to a directory and makes the active image's manifest with coreutils.
@@ -59,7 +61,7 @@ func TestVerifyAgainstCoreutils(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				got, problems, err := f.Slots[0].Verify(context.Background(), os.DirFS(dir), nil)
+				got, problems, err := verified(f, os.DirFS(dir))
 				if got != e.want || err != nil {
 					t.Errorf("Verify = %v, %v; want %v", got, err, e.want)
 				}
@@ -88,7 +90,7 @@ func TestVerifyUnlisted(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, problems, _ := f.Slots[0].Verify(context.Background(), os.DirFS(dir), nil)
+	got, problems, _ := verified(f, os.DirFS(dir))
 	if want := "kernel.arg: not in SHA256SUMS"; got != Damaged || !slices.Contains(problems, want) {
 		t.Errorf("Verify = %v, %q; want damaged, %q", got, problems, want)
 	}
@@ -97,12 +99,12 @@ func TestVerifyUnlisted(t *testing.T) {
 func TestVerifyWithoutManifest(t *testing.T) {
 	m := whole("system")
 	f, _ := Read(m)
-	if got, _, _ := f.Slots[0].Verify(context.Background(), m, nil); got != Unchecked {
+	if got, _, _ := verified(f, m); got != Unchecked {
 		t.Errorf("no manifest: Verify = %v, want unchecked", got)
 	}
 	m["system/active/SHA256SUMS"] = file("rubbish")
 	f, _ = Read(m)
-	if got, _, _ := f.Slots[0].Verify(context.Background(), m, nil); got != Damaged {
+	if got, _, _ := verified(f, m); got != Damaged {
 		t.Errorf("broken manifest: Verify = %v, want damaged", got)
 	}
 }
@@ -148,7 +150,7 @@ func TestVerifyUnreadable(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got, problems, _ := f.Slots[0].Verify(context.Background(), fsys, nil)
+			got, problems, _ := verified(f, fsys)
 			all := append(problems, f.Slots[0].Problems...)
 			if got != Damaged || !slices.ContainsFunc(all, func(p string) bool { return strings.HasPrefix(p, name+": ") }) {
 				t.Errorf("%s of %s fails: Verify = %v, %q; want damaged", step, name, got, all)
@@ -166,7 +168,7 @@ func TestVerifyCancelled(t *testing.T) {
 	f, _ := Read(os.DirFS(dir))
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	if got, _, err := f.Slots[0].Verify(ctx, os.DirFS(dir), nil); got != Unknown || !errors.Is(err, context.Canceled) {
+	if got, err := f.Slots[0].Verify(ctx, os.DirFS(dir), signature.Trust{}, nil); got.Integrity != Unknown || !errors.Is(err, context.Canceled) {
 		t.Errorf("cancelled: Verify = %v, %v; want Unknown and context.Canceled", got, err)
 	}
 }

@@ -1,7 +1,6 @@
 package flash
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -115,7 +114,7 @@ func TestVerifySpecialFiles(t *testing.T) {
 			t.Run(special.name+" for "+name, func(t *testing.T) {
 				f, dir := readWith(t, special.put, "system/active/"+name)
 				inTime(t, "Verify", func() {
-					got, problems, err := f.Slots[0].Verify(context.Background(), os.DirFS(dir), nil)
+					got, problems, err := verified(f, os.DirFS(dir))
 					want := name + ": not a regular file"
 					if got != Damaged || err != nil || !slices.Contains(append(problems, f.Slots[0].Problems...), want) {
 						t.Errorf("Verify = %v, %q, %v; want damaged, %q", got, problems, err, want)

@@ -56,6 +56,7 @@ func Check(r io.Reader) ([]Problem, error) {
 	c.console()
 	c.programs()
 	c.moduleList()
+	c.trust()
 	return c.problems, nil
 }
 
@@ -235,4 +236,22 @@ func (c *checker) moduleList() {
 			c.fail(ModuleListPath[1:], "%s is not there", m)
 		}
 	}
+}
+
+// TrustPath is where an archive says whom the console believes: the files of flash/signature's ReadTrust.
+const TrustPath = "/etc/holdfast"
+
+// trust looks for keys where nothing is booted without a signature.
+func (c *checker) trust() {
+	dir := TrustPath[1:]
+	required := path.Join(dir, "require-signature")
+	if _, ok := c.tree[required]; !ok {
+		return
+	}
+	for p := range c.tree {
+		if path.Dir(p) == path.Join(dir, "keys") && path.Ext(p) == ".pub" {
+			return
+		}
+	}
+	c.fail(required, "signatures are required, and there is no key in /%s/keys: nothing would boot", dir)
 }

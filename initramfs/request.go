@@ -28,8 +28,15 @@ type Request struct {
 
 	Busybox string // becomes /bin/busybox, with links for the usual applets
 	Adds    []Add
+	Texts   []Text
 
 	Compress compress.Method
+}
+
+// Text is a small file that is made up for the archive.
+type Text struct {
+	Dest    string // exact path in the archive, absolute
+	Content string
 }
 
 // Plan is the archive that Write will make: everything has been found, nothing is written.
@@ -95,6 +102,15 @@ func (r Request) addFiles(b *builder) error {
 	for _, a := range r.Adds {
 		if err := b.add(a); err != nil {
 			return fmt.Errorf("add %s: %w", a.Source, err)
+		}
+	}
+	for _, t := range r.Texts {
+		dest, err := archivePath(t.Dest)
+		if err == nil {
+			err = b.put(textEntry(dest, t.Content, FromAdd))
+		}
+		if err != nil {
+			return err
 		}
 	}
 	return nil

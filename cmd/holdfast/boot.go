@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -78,19 +77,32 @@ func (a *app) confirm(ctx context.Context, what string) error {
 		return no
 	}
 	fmt.Fprintf(a.out, "Type yes to %s: ", what)
+	line, err := a.answer(ctx)
+	if err != nil || line == "yes" {
+		return err
+	}
+	return no
+}
+
+// answer reads a line from the terminal. After the end of ctx, the reading goes on by itself until the
+// process ends.
+func (a *app) answer(ctx context.Context) (string, error) {
 	answer := make(chan string, 1)
 	go func() {
-		line, _ := bufio.NewReader(a.in).ReadString('\n')
-		answer <- line
+		var line []byte
+		for b := make([]byte, 1); len(line) < 1<<10; { // one by one: the next answer is not ours
+			if n, err := a.in.Read(b); n == 0 || err != nil || b[0] == '\n' {
+				break
+			}
+			line = append(line, b[0])
+		}
+		answer <- strings.TrimSpace(string(line))
 	}()
 	select {
 	case line := <-answer:
-		if strings.TrimSpace(line) == "yes" {
-			return ctx.Err()
-		}
-		return no
+		return line, ctx.Err()
 	case <-ctx.Done():
 		fmt.Fprintln(a.out)
-		return &ops.Error{Kind: ops.NotConfirmed, Err: ctx.Err()}
+		return "", &ops.Error{Kind: ops.NotConfirmed, Err: ctx.Err()}
 	}
 }

@@ -21,7 +21,8 @@ it twice does no harm.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
 			outliveReaders()
-			if r.Report, err = a.report(); err != nil {
+			// That the boot was good holds whoever signed the image, and must not fail for a bad key.
+			if r.Report, err = a.look(); err != nil {
 				return err
 			}
 			r.CommandLine = a.commandLine()

@@ -92,7 +92,7 @@ func (a *app) consoleTarget(f consoleFlags) (status.Target, error) {
 	if f.demo {
 		return demoTarget(), nil
 	}
-	target, err := a.target()
+	target, err := a.anyTarget() // it shows what is wrong with the keys, as with everything
 	if err != nil {
 		return status.Target{}, err
 	}

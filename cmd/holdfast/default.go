@@ -38,7 +38,7 @@ func (a *app) defaultCommand() *cobra.Command {
 }
 
 func (a *app) showDefault() error {
-	r, err := a.report()
+	r, err := a.look()
 	if err != nil {
 		return err
 	}

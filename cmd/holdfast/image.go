@@ -27,12 +27,15 @@ func (a *app) carryOut(ctx context.Context, p plan) error {
 
 func (a *app) imageCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "image", Short: "make and look at image archives", Args: noCommand, RunE: help}
-	cmd.AddCommand(a.imagePackCommand())
+	cmd.AddCommand(a.imagePackCommand(), a.imageSignCommand())
 	return cmd
 }
 
 func (a *app) imagePackCommand() *cobra.Command {
-	var r pack.Request
+	var (
+		r   pack.Request
+		key keyFlags
+	)
 	cmd := &cobra.Command{
 		Use:   "pack --kernel K --version V -o image.tgz",
 		Short: "pack a kernel, an initrd and their arguments into an image archive",
@@ -40,6 +43,13 @@ func (a *app) imagePackCommand() *cobra.Command {
       --args "acpi=off" -o image.tgz`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if key.key != "" {
+				secret, err := key.read(cmd.Context(), a)
+				if err != nil {
+					return err
+				}
+				r.Secret = &secret
+			}
 			p, err := r.Plan()
 			if err != nil {
 				return err
@@ -51,6 +61,8 @@ func (a *app) imagePackCommand() *cobra.Command {
 	flags.StringVar(&r.Kernel, "kernel", "", "bzImage `FILE`")
 	flags.StringVar(&r.Initrd, "initrd", "", "initrd `FILE`")
 	flags.StringVar(&r.Version, "version", "", "`VERSION` of the image")
+	key.add(cmd)
+	flags.StringVar(&r.Model, "model", "", "`MODEL` that the image is for, to be signed")
 	flags.StringVar(&r.Args, "args", "", "`WORDS` for its kernel")
 	flags.StringVarP(&r.Output, "output", "o", "", "archive `FILE` to write")
 	flags.BoolVar(&r.Force, "force", false, "replace an existing file")

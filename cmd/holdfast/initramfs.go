@@ -33,12 +33,14 @@ func (a *app) initramfsCreateCommand() *cobra.Command {
 		modules, program string
 		adds             []string
 		method           string
+		trust            trustFlags
 	)
 	cmd := &cobra.Command{
 		Use:   "create -o FILE",
 		Short: "make the console's initramfs, with this program as /init",
 		Example: `  holdfast initramfs create -o console.cpio.zst --kernel-modules /lib/modules/6.1.0-56-cloud-amd64 \
-      --module virtio_blk,ata_piix,vfat --busybox /bin/busybox --add keys/release.pub:/etc/holdfast/keys/release.pub`,
+      --module virtio_blk,ata_piix,vfat --busybox /bin/busybox \
+      --trust-key release.pub --model FW-2`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
 			if r.Compress, err = compress.Parse(method); err != nil {
@@ -50,6 +52,9 @@ func (a *app) initramfsCreateCommand() *cobra.Command {
 					return usage("--add: %v", err)
 				}
 				r.Adds = append(r.Adds, parsed)
+			}
+			if r.Texts, err = trust.texts(); err != nil {
+				return err
 			}
 			r.Modules = strings.FieldsFunc(modules, func(c rune) bool { return c == ',' })
 			if r.Init = program; program == "" {
@@ -68,6 +73,7 @@ func (a *app) initramfsCreateCommand() *cobra.Command {
 	flags.StringVar(&modules, "module", "", "`NAMES` of the modules to load, by commas; what they need comes along")
 	flags.StringVar(&r.Busybox, "busybox", "", "`PATH` of a busybox, for the shell")
 	flags.StringArrayVar(&adds, "add", nil, "`SRC[:DST]`: a file or directory to add; a program brings its libraries; may be repeated")
+	trust.add(cmd)
 	flags.StringVar(&method, "compress", "zstd", "none, gzip, zstd, xz or lz4")
 	flags.StringVar(&program, "init", "", "`PROGRAM` to be /init instead of this one")
 	require(cmd, "output")

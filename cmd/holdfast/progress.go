@@ -17,7 +17,11 @@ const redraw = 200 * time.Millisecond
 // apply runs an operation and shows how it goes.
 func (a *app) apply(operation func(ops.Reporter) error) error {
 	outliveReaders()
-	p := &progress{out: a.out, live: isTerminal(a.out)}
+	out := a.out
+	if a.json { // which has standard output to itself
+		out = a.err
+	}
+	p := &progress{out: out, live: isTerminal(out)}
 	defer p.done()
 	return operation(p)
 }

@@ -17,9 +17,11 @@ import (
 type app struct {
 	flash  string
 	grub   string
+	trust  string
 	json   bool
 	dryRun bool
 	yes    bool
+	noWait bool
 
 	in          io.Reader
 	out         io.Writer
@@ -91,9 +93,9 @@ func (a *app) root() *cobra.Command {
 			if a.json && cmd.Annotations["json"] == "" {
 				return errors.New("there is no --json: it prints text for people")
 			}
-			// A script whose variable is empty must not be taken to mean this machine's own disks.
-			for _, name := range []string{"flash", "grub"} {
-				if f := cmd.Flags().Lookup(name); f.Changed && f.Value.String() == "" {
+			// A script whose variable is empty must not be taken to mean this machine's own disks, or any model.
+			for _, name := range []string{"flash", "grub", "trust", "model", "min-version", "key"} {
+				if f := cmd.Flags().Lookup(name); f != nil && f.Changed && f.Value.String() == "" {
 					return fmt.Errorf("--%s is empty", name)
 				}
 			}
@@ -108,19 +110,27 @@ func (a *app) root() *cobra.Command {
 	flags := root.PersistentFlags()
 	flags.StringVar(&a.flash, "flash", "", "the flash: a directory, a device, or an image file, FILE:N for its partition N")
 	flags.StringVar(&a.grub, "grub", "", "GRUB's files, where they are not on the flash or its disk: as --flash")
+	flags.StringVar(&a.trust, "trust", stage.TrustDir, "`DIR` with keys/*.pub, model, min-version and require-signature")
 	flags.BoolVar(&a.json, "json", false, "print JSON for scripts")
 	flags.BoolVar(&a.dryRun, "dry-run", false, "show the plan and change nothing")
 	flags.BoolVar(&a.yes, "yes", false, "do not ask")
+	flags.BoolVar(&a.noWait, "no-wait", false, "fail when another holdfast is at work on the flash, instead of waiting for it")
 	root.AddCommand(
 		a.consoleCommand(),
 		a.statusCommand(),
+		a.verifyCommand(),
 		a.defaultCommand(),
 		a.confirmCommand(),
+		a.installCommand(),
+		a.rotateCommand(),
+		a.removeCommand(),
+		a.repairCommand(),
 		a.bootCommand(),
 		a.imageCommand(),
 		a.initramfsCommand(),
 		a.diskCommand(),
 		initCommand(),
+		guardCommand(),
 	)
 	return root
 }

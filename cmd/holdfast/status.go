@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"strings"
 
@@ -20,17 +21,12 @@ func (a *app) statusCommand() *cobra.Command {
 		Args:        cobra.NoArgs,
 		Annotations: printsJSON,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			r, err := a.report()
+			r, err := a.look()
+			if err == nil && !quick {
+				r, err = a.verifyAll(cmd.Context(), r)
+			}
 			if err != nil {
 				return err
-			}
-			if !quick {
-				p := &progress{out: a.err, live: isTerminal(a.err)}
-				r, err = r.VerifyAll(cmd.Context(), p)
-				p.done()
-				if err != nil {
-					return err
-				}
 			}
 			if a.json {
 				return a.printJSON(r.Document())
@@ -46,7 +42,23 @@ func (a *app) statusCommand() *cobra.Command {
 	return cmd
 }
 
-// report looks at the flash that the flags name.
+// verifyAll hashes everything, which takes its time.
+func (a *app) verifyAll(ctx context.Context, r *status.Report) (*status.Report, error) {
+	p := &progress{out: a.err, live: isTerminal(a.err)}
+	defer p.done()
+	return r.VerifyAll(ctx, p)
+}
+
+// look looks at the flash that the flags name, for a command that changes nothing there.
+func (a *app) look() (*status.Report, error) {
+	t, err := a.anyTarget()
+	if err != nil {
+		return nil, err
+	}
+	return status.Read(t)
+}
+
+// report looks at the flash that the flags name, for a command that writes or boots.
 func (a *app) report() (*status.Report, error) {
 	t, err := a.target()
 	if err != nil {

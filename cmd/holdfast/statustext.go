@@ -6,6 +6,7 @@ import (
 	"io"
 	"strings"
 	"text/tabwriter"
+	"time"
 
 	"holdfast/flash"
 	"holdfast/flash/blockmap"
@@ -17,6 +18,9 @@ import (
 // printStatus is the report for a person with 80 columns.
 func printStatus(w io.Writer, r *status.Report) error {
 	fmt.Fprintln(w, ops.Line{Label: "flash", Text: flashLine(r)})
+	if last := r.Said(r.Record.Last); last != "" {
+		fmt.Fprintln(w, ops.Line{Label: "last", Text: fmt.Sprintf("%s (%s)", shown(last), r.Record.Last.At.Format(time.RFC3339))})
+	}
 	fmt.Fprintln(w)
 	if err := printImages(w, r.Images); err != nil {
 		return err
@@ -32,6 +36,14 @@ func printStatus(w io.Writer, r *status.Report) error {
 		}
 		fmt.Fprintln(w, l)
 	}
+	for _, i := range r.Images {
+		switch {
+		case i.Remark != "":
+			fmt.Fprintln(w, ops.Line{Label: "remark", Text: i.Name + ": " + shown(i.Remark)})
+		case i.Broken == status.Unsigned:
+			fmt.Fprintln(w, ops.Line{Label: "remark", Text: i.Name + ": " + i.Broken + ", which this machine requires"})
+		}
+	}
 	problems := r.AllProblems()
 	if len(problems) == 0 {
 		_, err := fmt.Fprintln(w, "\nno problems")
@@ -42,6 +54,9 @@ func printStatus(w io.Writer, r *status.Report) error {
 		if _, err := fmt.Fprintf(w, "  %s\n", shown(p)); err != nil {
 			return err
 		}
+	}
+	if len(r.Left) > 0 || r.Record.Pending != nil {
+		fmt.Fprintln(w, "\nto put right what was interrupted: holdfast repair")
 	}
 	return nil
 }
@@ -85,11 +100,21 @@ func imageState(i status.Image) string {
 		return "empty"
 	}
 	words := []string{integrity(i.Integrity)}
+	if i.Signer != "" {
+		words[0] += " by " + shown(i.Signer)
+	}
 	if i.Broken != "" && i.Integrity != flash.Damaged {
 		words = append(words, "cannot boot")
 	}
-	if i.Staged {
+	switch state := i.Entry.State; {
+	case i.Staged && state == flash.Untold:
 		words = append(words, "staged")
+	case i.Staged:
+		words = append(words, "staged", state.String())
+	case state == flash.Trial:
+		words = append(words, fmt.Sprintf("trial, %d left", i.Entry.Tries))
+	case state != flash.Untold:
+		words = append(words, state.String())
 	}
 	return strings.Join(words, ", ")
 }

@@ -5,19 +5,53 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"syscall"
 
 	"holdfast/cmd/holdfast/stage"
 	"holdfast/flash/blockmap"
 	"holdfast/flash/disk"
+	"holdfast/flash/signature"
 	"holdfast/flash/volume"
 	"holdfast/ops"
 	"holdfast/ops/status"
 )
 
-// target opens the flash that the flags name, else that of the stage, else the one that this machine
-// has. It stays open until the program ends.
+// target opens the flash for a command that writes or boots: see anyTarget. What says whom the machine
+// believes must be whole.
 func (a *app) target() (status.Target, error) {
+	if _, err := a.trusted(); err != nil {
+		return status.Target{}, err
+	}
+	return a.anyTarget()
+}
+
+// trusted reads whom this machine believes. In the stage, that is a part of its archive and nobody's
+// choice.
+func (a *app) trusted() (signature.Trust, error) {
+	if a.trust != stage.TrustDir {
+		if _, err := stage.Read(); err == nil {
+			return signature.Trust{}, usage("--trust: in the stage it is %s", stage.TrustDir)
+		}
+		if _, err := os.Stat(a.trust); err != nil {
+			return signature.Trust{}, invalid(err)
+		}
+	}
+	t, err := signature.ReadTrust(a.trust)
+	if err != nil {
+		return t, &ops.Error{Kind: ops.Invalid, Err: err, Hint: "put it right first: it is part of what says whose images to take"}
+	}
+	return t, nil
+}
+
+// anyTarget opens the flash that the flags name, else that of the stage, else the one that this machine
+// has. It stays open until the program ends. That it is not wholly known whom to believe is a problem in
+// the report.
+func (a *app) anyTarget() (status.Target, error) {
+	trust, err := a.trusted()
+	if err != nil && trust.Problem == "" {
+		return status.Target{}, err
+	}
 	if a.flash == "" && a.grub == "" {
 		if info, err := stage.Read(); err == nil {
 			if t, ok := info.Target(); ok {
@@ -34,7 +68,8 @@ func (a *app) target() (status.Target, error) {
 		return status.Target{}, e
 	}
 	a.remark(v.Notice)
-	t := status.Target{FS: v.FS(), Volume: v, Name: v.Name, Type: v.Type, Access: access(v), Word: cmp.Or(word, v.Word())}
+	t := status.Target{FS: v.FS(), Volume: v, Name: v.Name, Type: v.Type, Access: access(v), Word: cmp.Or(word, v.Word()),
+		Trust: trust}
 	t.GRUB, err = a.openGRUB(v)
 	return t, err
 }

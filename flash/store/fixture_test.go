@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"holdfast/flash"
+	"holdfast/flash/signature"
 )
 
 // build gives the files of an image of a version, small or large, with a manifest.
@@ -71,13 +72,13 @@ func holds(t *testing.T, dir string) string {
 			if !img.Present {
 				continue
 			}
-			integrity, _, err := img.Verify(t.Context(), os.DirFS(dir), nil)
+			v, err := img.Verify(t.Context(), os.DirFS(dir), signature.Trust{}, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
 			what := img.Version
-			if integrity != flash.Intact {
-				what = integrity.String()
+			if v.Integrity != flash.Intact {
+				what = v.Integrity.String()
 			}
 			all = append(all, img.Name+"="+what)
 		}

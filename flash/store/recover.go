@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"holdfast/flash"
+	"holdfast/flash/signature"
 )
 
 // Recovered is what recovery did.
@@ -93,11 +94,11 @@ func Interrupted(f *flash.Flash) []string {
 func judge(ctx context.Context, fsys fs.FS, f *flash.Flash) (whole func(flash.Image) bool, err error) {
 	good := map[string]bool{}
 	for _, img := range append(f.Slots[:2:2], f.Left...) {
-		integrity, _, err := img.Verify(ctx, fsys, nil)
+		v, err := img.Verify(ctx, fsys, signature.Trust{}, nil) // what GRUB boots need not be signed
 		if err != nil {
 			return nil, err
 		}
-		good[img.Name] = integrity == flash.Intact || integrity == flash.Unchecked
+		good[img.Name] = v.Integrity == flash.Intact || v.Integrity == flash.Unchecked
 	}
 	return func(img flash.Image) bool { return img.Kernel != "" && good[img.Name] }, nil
 }

@@ -134,13 +134,15 @@ func isNoDisk(name string) bool {
 	return false
 }
 
-// attached names the loop device that an image file is attached to, "" when it is to none.
-func (m machine) attached(image os.FileInfo) string {
-	files, _ := filepath.Glob(filepath.Join(m.sys, "block/loop*/loop/backing_file"))
-	for _, name := range files {
-		backing, err := os.Stat(text(filepath.Dir(name), filepath.Base(name)))
-		if err == nil && os.SameFile(image, backing) {
-			return m.node(filepath.Base(filepath.Dir(filepath.Dir(name))))
+// attached names a loop device that shows some of the bytes from..to of an image file, or of a disk; ""
+// when there is none.
+func (m machine) attached(image os.FileInfo, from, to int64) string {
+	for _, l := range m.loops() {
+		if l.from >= to || from >= l.to {
+			continue
+		}
+		if backing, err := os.Stat(l.file); err == nil && os.SameFile(image, backing) {
+			return m.node(l.name)
 		}
 	}
 	return ""
@@ -157,9 +159,7 @@ func (m machine) sharing(disk string) (string, error) {
 	if err != nil {
 		return "", nil // no loop device, or its file was deleted
 	}
-	others, _ := filepath.Glob(filepath.Join(m.sys, "block/loop*"))
-	for _, dir := range others {
-		other := m.loop(filepath.Base(dir))
+	for _, other := range m.loops() {
 		if other.name == own.name || other.from >= own.to || own.from >= other.to {
 			continue
 		}
@@ -190,6 +190,18 @@ func (m machine) loop(name string) loop {
 	return l
 }
 
+// loops lists the loop devices that are attached to something.
+func (m machine) loops() []loop {
+	dirs, _ := filepath.Glob(filepath.Join(m.sys, "block/loop*"))
+	var list []loop
+	for _, dir := range dirs {
+		if l := m.loop(filepath.Base(dir)); l.file != "" {
+			list = append(list, l)
+		}
+	}
+	return list
+}
+
 // users says what uses a volume beside its mounts: a loop device, a virtual machine that has the
 // image file locked, or another user of the block device.
 func (m machine) users(v *Volume) (string, error) {
@@ -198,7 +210,11 @@ func (m machine) users(v *Volume) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if loop := m.attached(info); loop != "" {
+	from := v.Start
+	if v.Device != "" {
+		from = 0 // the device is the volume alone
+	}
+	if loop := m.attached(info, from, from+v.Size); loop != "" {
 		return fmt.Sprintf("%s is attached to %s", name, loop), nil
 	}
 	if by, err := m.sharing(v.Disk); err != nil || by != "" {

@@ -16,6 +16,7 @@ type mount struct {
 	fstype  string // of the driver
 	ro      bool   // this mount is read-only
 	superRO bool   // the file system is: nobody writes to it by any mount
+	super   string // options of the file system: "ro,norecovery"
 }
 
 // rank orders mounts of one file system: those where files can be written first, then those that
@@ -53,7 +54,7 @@ func decodeMounts(r io.Reader) ([]mount, error) {
 		}
 		list = append(list, mount{
 			number: f[2], root: unescape(f[3]), dir: unescape(f[4]), ro: hasOption(f[5], "ro"),
-			fstype: b[0], superRO: hasOption(b[len(b)-1], "ro"),
+			fstype: b[0], superRO: hasOption(b[len(b)-1], "ro"), super: b[len(b)-1],
 		})
 	}
 	return list, lines.Err()
@@ -107,4 +108,37 @@ func mountsOf(list []mount, number string) []mount {
 		}
 	}
 	return of
+}
+
+// Mount is a mount as it is now.
+type Mount struct {
+	Type     string   // of the driver, which need not be the file system's own: "ext4"
+	Options  []string // of the file system, as the kernel has them: "ro", "norecovery"
+	ReadOnly bool     // this mount is read-only, whatever its file system is
+	Whole    bool     // it shows all of the file system
+	Others   []string // where else the same file system is mounted
+}
+
+// MountOn asks the kernel again what is mounted on dir, an absolute path without links; nil when
+// nothing is.
+func MountOn(dir string) (*Mount, error) {
+	number, err := deviceNumber(dir)
+	if err != nil {
+		return nil, err
+	}
+	list, err := readMounts(thisMachine().mounts)
+	if err != nil {
+		return nil, err
+	}
+	at, ok := mountOf(list, dir, number)
+	if !ok || at.dir != dir {
+		return nil, nil
+	}
+	m := &Mount{Type: at.fstype, Options: strings.Split(at.super, ","), ReadOnly: at.ro, Whole: at.root == "/"}
+	for _, other := range mountsOf(list, number) {
+		if other != at {
+			m.Others = append(m.Others, other.dir)
+		}
+	}
+	return m, nil
 }

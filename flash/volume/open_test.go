@@ -291,7 +291,7 @@ not a mount
 37 28 8:2 / /y rw
 `
 	got, err := decodeMounts(strings.NewReader(text))
-	want := []mount{{"0:21", "/", "/proc", "proc", false, false}, {"8:1", "/", "/", "ext4", true, false}, {"8:2", "/a b", "/mnt/\\\tx\\9", "ext2", false, true}}
+	want := []mount{{"0:21", "/", "/proc", "proc", false, false, "rw"}, {"8:1", "/", "/", "ext4", true, false, "rw,errors=remount-ro"}, {"8:2", "/a b", "/mnt/\\\tx\\9", "ext2", false, true, "ro"}}
 	if err != nil || fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("decodeMounts = %v, %v, want %v", got, err, want)
 	}
@@ -321,7 +321,18 @@ func TestInUse(t *testing.T) {
 		t.Errorf("InUse of a locked image = %q", got)
 	}
 	lock.Close()
-	write(t, filepath.Join(f.sys, "block/loop7/loop/backing_file"), name+"\n")
+	loop := func(offset, sectors int) {
+		write(t, filepath.Join(f.sys, "block/loop7/loop/backing_file"), name+"\n")
+		write(t, filepath.Join(f.sys, "block/loop7/loop/offset"), fmt.Sprintln(offset))
+		write(t, filepath.Join(f.sys, "block/loop7/size"), fmt.Sprintln(sectors))
+	}
+	for _, beside := range []struct{ offset, sectors int }{{0, mib / 512}, {mib + partSize, 2048}} {
+		loop(beside.offset, beside.sectors)
+		if got := v.InUse(); got != "" {
+			t.Errorf("InUse with a loop device beside the partition = %q", got)
+		}
+	}
+	loop(mib+partSize-512, 2)
 	if got, want := v.InUse(), name+" is attached to "+f.node("loop7"); got != want {
 		t.Errorf("InUse = %q, want %q", got, want)
 	}

@@ -40,6 +40,7 @@ type Volume struct {
 	part    bool        // it is a directory of its file system, not all of it
 	root    string      // where Dir is in its file system: "", "/boot"
 	open    []io.Closer
+	image   *Volume // in an image file, which a loop device shows; nil when it is none
 }
 
 // blocks is a file system that is read from its blocks.

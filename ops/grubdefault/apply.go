@@ -12,10 +12,13 @@ import (
 	"syscall"
 
 	"holdfast/flash"
+	"holdfast/flash/access"
 	"holdfast/flash/blockmap"
+	"holdfast/flash/grub"
 	"holdfast/flash/store"
 	"holdfast/ops"
 	"holdfast/ops/history"
+	"holdfast/ops/status"
 )
 
 // Apply writes, reads back, and logs. Writing one sector cannot be cancelled half way: ctx is heeded
@@ -24,11 +27,14 @@ func (p Plan) Apply(ctx context.Context, rep ops.Reporter) error {
 	if p.Nothing() {
 		return nil
 	}
-	unlock, err := store.LockAll(ctx, p.lockNames(), func(name string) { rep.Log("waiting: somebody else is at " + name) })
-	if err != nil {
-		return fail(kindOf(err, ops.Internal), "", err, "")
+	if !p.request.Locked {
+		names := lockNames(p.request.Report.Target, p.loader.place.Form)
+		unlock, err := store.LockAll(ctx, names, func(name string) { rep.Log("waiting: somebody else is at " + name) })
+		if err != nil {
+			return fail(kindOf(err, ops.Internal), "", err, "")
+		}
+		defer unlock()
 	}
-	defer unlock()
 	v, err := open(p.request.Report.Target.GRUB)
 	if err != nil {
 		return err
@@ -73,19 +79,41 @@ func (p Plan) checkImage(ctx context.Context, rep ops.Reporter) error {
 		return nil
 	}
 	img, err := img.Verify(ctx, p.request.Report.Target.FS, rep)
-	if err == nil && img.Integrity == flash.Damaged {
-		err = fail(ops.Refused, "entry "+describe(p.To, e), fmt.Errorf("%s is damaged: %s", e.Slot, strings.Join(img.Problems, ", ")),
-			"the boot default never names what cannot boot")
+	switch {
+	case err != nil:
+		return err
+	case img.Integrity == flash.Damaged:
+		err = fmt.Errorf("%s is damaged: %s", e.Slot, strings.Join(img.Problems, ", "))
+	case img.Broken != "":
+		err = fmt.Errorf("%s: %s", e.Slot, img.Broken)
+	default:
+		return nil
 	}
-	return err
+	return fail(ops.Refused, "entry "+describe(p.To, e), err, "the boot default never names what cannot boot")
 }
 
-// lockNames are what everybody locks who writes to this flash, or to the saved default: two flashes
-// can share one. Each is a device, which has one name only, or an image file.
-func (p Plan) lockNames() []string {
-	names := []string{p.spot.device.Name}
-	if v := p.request.Report.Target.Volume; v != nil {
+// LockNames are what everybody locks who writes to the flash t, or to the saved default that boots it:
+// two flashes can share one. Each is a device, which has one name only, an image file, or a directory
+// that is neither.
+func LockNames(t status.Target) []string {
+	var form grub.Form
+	if g := t.GRUB; g.FS != nil && g.Volume != nil {
+		if place, err := grub.Find(g.FS, g.Volume.DiskReader()); err == nil {
+			form = place.Form
+		}
+	}
+	return lockNames(t, form)
+}
+
+func lockNames(t status.Target, form grub.Form) []string {
+	var names []string
+	if v := t.Volume; v != nil {
 		names = append(names, cmp.Or(v.Device, v.Disk, v.Dir))
+	}
+	if g := t.GRUB.Volume; g != nil && form == grub.Stage2 && g.Disk != "" {
+		names = append(names, g.Disk)
+	} else if g != nil {
+		names = append(names, cmp.Or(g.Device, g.Disk, g.Dir))
 	}
 	return names
 }
@@ -118,11 +146,20 @@ func (p Plan) write(rep ops.Reporter) error {
 // without CONFIG_BLK_DEV_WRITE_MOUNTED): the file system is writable for the time of the write.
 func (p Plan) writeRemounted(rep ops.Reporter) error {
 	dir, _ := p.spot.volume.Mounted()
-	if err := checkRemount(dir, p.spot.volume.Type); err != nil {
-		return err
+	without, err := access.WithoutJournal(dir, p.spot.volume.Type)
+	if err != nil {
+		return fail(ops.NotWritable, dir, fmt.Errorf("how it is mounted is not known: %w", err), "unmount it, and name its device")
+	}
+	if without {
+		return fail(ops.NotWritable, dir, errors.New("mounted without its journal, and the kernel lets nobody write to its device"),
+			"unmount it, and name its device or mount it again for writing")
 	}
 	rep.Log(fmt.Sprintf("the kernel lets nobody write to %s while it is mounted: %s is mounted for writing meanwhile", p.spot.device.Name, dir))
-	return writable(dir, func() error { return store.OverwriteFile(p.spot.volume.Dir, p.spot.path, p.change) })
+	err = access.Remounted(dir, func() error { return store.OverwriteFile(p.spot.volume.Dir, p.spot.path, p.change) })
+	if errors.Is(err, access.ErrStays) {
+		return fail(ops.Internal, "", err, "mount -o remount,ro "+dir)
+	}
+	return err
 }
 
 // inForce adds to an error of writing what GRUB finds now: some come when all is written already.
@@ -245,7 +282,10 @@ func (p Plan) summary() string {
 // historyDir is the root of the flash where its log can be written, "" where it cannot.
 func (p Plan) historyDir() string {
 	v := p.request.Report.Target.Volume
-	if v == nil || v.Dir == "" || readOnly(v.Dir) {
+	if v == nil || v.Dir == "" {
+		return ""
+	}
+	if ro, err := access.ReadOnly(v.Dir); ro || err != nil {
 		return ""
 	}
 	return v.Dir

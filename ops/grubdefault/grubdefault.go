@@ -26,6 +26,9 @@ type Request struct {
 	// Booted is confirm's: the entry's image has booted well and need not be hashed. That is no reason
 	// to forget which entry somebody asked for since, for the next boot alone.
 	Booted bool
+
+	// Locked says that the caller holds the locks: a session, in whose directory the log then is.
+	Locked bool
 }
 
 // Plan is what will be written, and where.

@@ -40,7 +40,7 @@ func open(g status.Place) (*volume.Volume, error) {
 	if old == nil {
 		return nil, fail(ops.Refused, "", errors.New("this is a demonstration: nothing can be written"), "")
 	}
-	v, err := volume.Open(old.Name)
+	v, err := old.Reopen()
 	if err != nil {
 		return nil, fail(kindOf(err, ops.Invalid), "look again", err, "")
 	}

@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"holdfast/flash"
+	"holdfast/flash/signature"
 	"holdfast/ops"
 	"holdfast/ops/output"
 )
@@ -28,6 +29,9 @@ type Request struct {
 	Args    string // text of kernel.arg, see DESIGN "The flash"
 	Output  string // file name of the archive
 	Force   bool   // replace an existing archive
+
+	Secret *signature.Secret // signs the image; nil for none
+	Model  string            // that the image is for, by its signature; "" for any
 }
 
 // Plan is a checked Request.
@@ -72,6 +76,12 @@ func (r Request) Plan() (*Plan, error) {
 		p.lines = append(p.lines, fmt.Sprintf("  %s, %d bytes%s", m.name, size, p.remark(m)))
 	}
 	p.lines = append(p.lines, "  "+sumsName)
+	if r.Secret != nil {
+		if _, err := r.Secret.Sign(nil, r.Model, r.Version); err != nil {
+			return nil, &ops.Error{Kind: ops.Usage, Op: op, Err: err}
+		}
+		p.lines = append(p.lines, fmt.Sprintf("  %s, by key %s", flash.SignatureFile, r.Secret.Key("").ID()))
+	}
 	return p, nil
 }
 
@@ -126,8 +136,18 @@ func (p *Plan) write(ctx context.Context, rep ops.Reporter) error {
 			return fmt.Errorf("pack %s: %w", m.name, err)
 		}
 	}
-	if err := a.add(ctx, member{name: sumsName, text: a.sums.String()}, rep); err != nil {
+	sums := a.sums.String()
+	if err := a.add(ctx, member{name: sumsName, text: sums}, rep); err != nil {
 		return err
+	}
+	if p.request.Secret != nil {
+		sig, err := p.request.Secret.Sign([]byte(sums), p.request.Model, p.request.Version)
+		if err != nil {
+			return err
+		}
+		if err := a.add(ctx, member{name: flash.SignatureFile, text: string(sig)}, rep); err != nil {
+			return err
+		}
 	}
 	if err := errors.Join(a.tar.Close(), zip.Close()); err != nil {
 		return err

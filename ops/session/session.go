@@ -6,9 +6,17 @@ package session
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io/fs"
+	"sync"
+	"syscall"
 
+	"holdfast/flash"
+	"holdfast/flash/access"
 	"holdfast/flash/store"
+	"holdfast/flash/volume"
 	"holdfast/ops"
+	"holdfast/ops/history"
 	"holdfast/ops/status"
 )
 
@@ -27,19 +35,163 @@ type Session struct {
 	Tree   *store.Tree
 	Dir    string // the flash's root
 	Booted string
+
+	target   status.Target
+	rep      ops.Reporter
+	unlogged sync.Once      // what keeps the log from being written is told once
+	undo     []func() error // in the order of doing
 }
 
 // Begin takes the locks, makes the flash writable, and repairs it: what it did then is in the log and
 // told to rep.
 func Begin(ctx context.Context, t status.Target, o Options, rep ops.Reporter) (*Session, error) {
-	return nil, errors.ErrUnsupported
+	if t.Volume == nil {
+		return nil, &ops.Error{Kind: ops.Refused, Err: errors.New("this is a demonstration: nothing can be written")}
+	}
+	s := &Session{Booted: o.Booted, rep: rep}
+	begun := false
+	defer func() {
+		if !begun {
+			_ = s.End() // the error to tell is the one that came first
+		}
+	}()
+	if err := s.begin(ctx, t, o); err != nil {
+		err = errors.Join(err, s.End())
+		return nil, err
+	}
+	begun = true
+	return s, nil
+}
+
+func (s *Session) begin(ctx context.Context, t status.Target, o Options) error {
+	if err := s.lock(ctx, lockNames(t), o.NoWait); err != nil {
+		return err
+	}
+	a, err := access.Open(t.Volume, o.Guard)
+	if err != nil {
+		return notWritable(err)
+	}
+	s.undo = append(s.undo, a.Close)
+	s.Dir, s.target = a.Dir, moved(t, a.Volume)
+	// It may have another name now, by which others would lock it.
+	if name := lockName(a.Volume); name != lockName(t.Volume) {
+		if err := s.lock(ctx, []string{name}, o.NoWait); err != nil {
+			return err
+		}
+	}
+	so := o.Store
+	so.Type = a.Type
+	if _, ok := a.MayFreeze(); ok {
+		so.Freeze = a
+	}
+	if s.Tree, err = store.Open(a.Dir, so); err != nil {
+		return &ops.Error{Kind: ops.NotWritable, Err: err}
+	}
+	s.undo = append(s.undo, s.Tree.Close)
+	return s.recover(ctx)
+}
+
+// recover finishes or undoes what a crash interrupted, and looks at what there is then.
+func (s *Session) recover(ctx context.Context) error {
+	done, err := s.Tree.Recover(ctx)
+	for _, line := range done.Lines {
+		s.rep.Log(line)
+		s.Log("repair: %s", line)
+	}
+	if err != nil {
+		return &ops.Error{Kind: kindOf(err), Step: "finish what was interrupted", Err: err, Hint: "see holdfast status; holdfast repair tries again"}
+	}
+	if done.Event.Kind != flash.NoEvent {
+		if err := s.Tree.Write(func(r *flash.Record) { r.Last = done.Event }); err != nil {
+			return &ops.Error{Kind: kindOf(err), Err: err}
+		}
+	}
+	return s.Look()
+}
+
+// moved is the target where it can be written. GRUB's files move with it when they are on it.
+func moved(t status.Target, v *volume.Volume) status.Target {
+	old := t.Volume
+	t.Volume, t.FS, t.Access = v, v.FS(), "rw"
+	if g := t.GRUB.Volume; g != nil && g.Disk == old.Disk && g.Start == old.Start && g.Device == old.Device && g.Dir == old.Dir {
+		t.GRUB.Volume, t.GRUB.FS = v, v.FS()
+	}
+	return t
 }
 
 // Log adds an event to cfg/holdfast.log. What keeps it from that is told to the reporter, and is no error.
-func (s *Session) Log(format string, args ...any) {}
+func (s *Session) Log(format string, args ...any) {
+	if err := history.Append(s.Dir, fmt.Sprintf(format, args...)); err != nil {
+		s.unlogged.Do(func() { s.rep.Log(fmt.Sprintf("not in the log: %v", err)) })
+	}
+}
 
 // Look reads the flash again, after something was written. Hashes known before hold for what has the same ID.
-func (s *Session) Look() error { return errors.ErrUnsupported }
+func (s *Session) Look() error {
+	r, err := status.Read(s.target)
+	if err != nil {
+		return err
+	}
+	if s.Report != nil {
+		r = keepHashes(r, s.Report.Images)
+	}
+	s.Report = r
+	return nil
+}
+
+// keepHashes gives the images of r what is known of the same image by another name, or by its own.
+func keepHashes(r *status.Report, known []status.Image) *status.Report {
+	for _, now := range r.Images {
+		for _, was := range known {
+			if now.ID.IsZero() || now.ID != was.ID || now.Integrity != flash.Unknown || was.Integrity == flash.Unknown {
+				continue
+			}
+			now.Integrity, now.Signer, now.Broken, now.Problems = was.Integrity, was.Signer, was.Broken, was.Problems
+			r = r.Verified(now)
+			break
+		}
+	}
+	return r
+}
 
 // End gives the flash back. It is safe to call twice.
-func (s *Session) End() error { return nil }
+func (s *Session) End() error {
+	var errs []error
+	for len(s.undo) > 0 {
+		last := len(s.undo) - 1
+		undo := s.undo[last]
+		s.undo = s.undo[:last]
+		errs = append(errs, undo())
+	}
+	if err := errors.Join(errs...); err != nil {
+		return &ops.Error{Kind: ops.Internal, Step: "give the flash back", Err: err, Hint: "end what has it open; the flash is as safe as it was"}
+	}
+	return nil
+}
+
+// notWritable is the error of a flash that cannot be had for writing.
+func notWritable(err error) error {
+	e := &ops.Error{Kind: kindOf(err), Err: err}
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		e.Hint = "run this as root: files on a disk or in an image file are rewritten by mounting it"
+	case errors.Is(err, syscall.EBUSY):
+		e.Hint = "end what has it, or name the directory where it is mounted"
+	case errors.Is(err, syscall.EROFS):
+		e.Hint = "mount it for writing, or name its device"
+	}
+	return e
+}
+
+// kindOf is what sort of failure an error of the system is.
+func kindOf(err error) ops.Kind {
+	for _, cause := range []error{fs.ErrPermission, syscall.EROFS, syscall.EBUSY} {
+		if errors.Is(err, cause) {
+			return ops.NotWritable
+		}
+	}
+	if errors.Is(err, syscall.ENOSPC) {
+		return ops.NoSpace
+	}
+	return ops.Internal
+}

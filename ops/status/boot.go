@@ -113,9 +113,9 @@ func retry(s grub.Saved) bool {
 func (r *Report) loads(e grub.Entry) bool { return r.lacks(e) == "" }
 
 // lacks says which of an entry's files GRUB cannot load, "kernel" or "initrd", and "" for none that is
-// known. Nothing is hashed for this, nor does GRUB.
+// known. Nothing is hashed for this, nor does GRUB, which asks for no signature either.
 func (r *Report) lacks(e grub.Entry) string {
-	if img, ok := r.Image(e.Slot); ok && !img.Staged && img.Broken != "" {
+	if img, ok := r.Image(e.Slot); ok && !img.Staged && img.Broken != "" && img.Broken != Unsigned {
 		return "kernel"
 	}
 	if e.Slot == "" {

@@ -2,6 +2,7 @@ package status
 
 import (
 	"strings"
+	"time"
 
 	"holdfast/flash"
 	"holdfast/flash/blockmap"
@@ -17,7 +18,15 @@ type Document struct {
 	Staged []StagedDocument `json:"staged"`
 	BootDocument
 	Configs  []ConfigDocument `json:"configs"`
+	Last     *LastDocument    `json:"last"`
 	Problems []string         `json:"problems"`
+}
+
+// LastDocument is what happened last to the slots.
+type LastDocument struct {
+	Kind string    `json:"kind"` // installed, rotated, rolled-back, undone, finished
+	Text string    `json:"text"`
+	Time time.Time `json:"time"`
 }
 
 // FlashDocument is the flash itself.
@@ -88,6 +97,7 @@ func (r *Report) Document() Document {
 		Staged:       []StagedDocument{},
 		BootDocument: r.BootDocument(),
 		Configs:      []ConfigDocument{},
+		Last:         r.lastDocument(),
 		Problems:     append([]string{}, r.AllProblems()...),
 	}
 	for _, i := range r.Images {
@@ -118,10 +128,20 @@ func (r *Report) flashDocument() FlashDocument {
 func slotDocument(i Image) SlotDocument {
 	return SlotDocument{
 		Name: i.Name, Present: i.Present, Version: known(i.Version), Kernel: known(i.Header.Version),
-		Size: given(i.Size, i.Present), Integrity: integrity(i.Integrity), State: "unknown",
+		Size: given(i.Size, i.Present), Integrity: integrity(i.Integrity), Signer: known(i.Signer),
+		State: i.Entry.State.String(), TriesLeft: given(i.Entry.Tries, i.Entry.State == flash.Trial),
 		Arguments: known(strings.Join(kexec.ParseArguments(i.Arguments), " ")),
 		Problems:  append([]string{}, i.Problems...),
 	}
+}
+
+var eventKinds = map[flash.EventKind]string{flash.Installed: "installed", flash.Rotated: "rotated",
+	flash.RolledBack: "rolled-back", flash.Undone: "undone", flash.Finished: "finished"}
+
+func (r *Report) lastDocument() *LastDocument {
+	e := r.Record.Last
+	text := r.Said(e)
+	return given(LastDocument{Kind: eventKinds[e.Kind], Text: text, Time: e.At.UTC()}, text != "")
 }
 
 func configDocument(c Config) ConfigDocument {

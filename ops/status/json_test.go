@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"holdfast/flash"
 	"holdfast/flash/blockmap"
@@ -25,6 +26,7 @@ const design = `{"flash":{"target":"disk.img:2","fstype":"ext2","access":"ro|rw"
    "entry":"0","title":"Image 1","slot":"active"},
  "next_boot":["active","active","backup","backup","maintenance"],
  "configs":[{"name":"cur|bak|fac","present":true,"files":12,"size":0,"integrity":"intact|damaged"}],
+ "last":{"kind":"installed","text":"active 1.3.124 is on trial, 2 tries left","time":"2026-01-02T03:04:05Z"},
  "problems":["active: kernel.img: hash differs"]}`
 
 // wanted is the document of fullReport.
@@ -34,7 +36,7 @@ const wanted = `{
     {"name": "active", "present": true, "version": "1.3.124", "kernel": "6.1.0-a", "size": 1234, "integrity": "damaged",
      "signer": null, "state": "unknown", "tries_left": null, "arguments": "quiet a=\"b c\" <x>", "problems": ["kernel.img: hash differs"]},
     {"name": "backup", "present": true, "version": "1.3.121", "kernel": null, "size": 0, "integrity": "unchecked",
-     "signer": null, "state": "unknown", "tries_left": null, "arguments": null, "problems": []},
+     "signer": null, "state": "trial", "tries_left": 2, "arguments": null, "problems": []},
     {"name": "factory", "present": false, "version": null, "kernel": null, "size": null, "integrity": null,
      "signer": null, "state": "unknown", "tries_left": null, "arguments": null, "problems": []}
   ],
@@ -47,6 +49,7 @@ const wanted = `{
     {"name": "bak", "present": true, "files": null, "size": 9, "integrity": "damaged"},
     {"name": "fac", "present": false, "files": null, "size": null, "integrity": null}
   ],
+  "last": {"kind": "rolled-back", "text": "1.3.124 did not confirm in 3 tries; it may be tried again", "time": "2026-01-02T03:04:05Z"},
   "problems": ["active: kernel.img: hash differs", "cfg/config.bak: cut off", "boot default: something"]
 }`
 
@@ -70,7 +73,9 @@ func fullReport() *Report {
 	active.Problems = []string{"kernel.img: hash differs"}
 	backup.Integrity = flash.Unchecked
 	staged.Staged = true
+	active.ID, backup.Entry = flash.ID{1}, flash.Entry{State: flash.Trial, Tries: 2}
 	return &Report{
+		Record: flash.Record{Last: flash.Event{Kind: flash.RolledBack, ID: active.ID, Tries: 3, At: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}},
 		Target: Target{Name: "disk.img:2", Type: "ext2", Access: "ro",
 			GRUB: Place{Volume: &volume.Volume{Name: "disk.img:1", Disk: "disk.img", Partition: 1}}},
 		Layout: flash.Formilux,
@@ -122,7 +127,7 @@ func TestDocument(t *testing.T) {
 func TestDocumentOfNothing(t *testing.T) {
 	got := decoded(t, encoded(t, (&Report{}).Document()))
 	want := `{"flash": {"target": "", "fstype": null, "access": null, "size": null, "free": null, "layout": "holdfast"},
-		"slots": [], "staged": [], "boot_default": null, "next_boot": [], "configs": [], "problems": []}`
+		"slots": [], "staged": [], "boot_default": null, "next_boot": [], "configs": [], "last": null, "problems": []}`
 	if g, w := encoded(t, got), encoded(t, decoded(t, want)); g != w {
 		t.Errorf("document:\n%s\nwant\n%s", g, w)
 	}
@@ -132,7 +137,7 @@ func TestDocumentOfNothing(t *testing.T) {
 func TestDocumentOrder(t *testing.T) {
 	text := encoded(t, fullReport().Document())
 	at := -1
-	for _, key := range []string{"flash", "slots", "staged", "boot_default", "next_boot", "configs", "problems"} {
+	for _, key := range []string{"flash", "slots", "staged", "boot_default", "next_boot", "configs", "last", "problems"} {
 		i := strings.Index(text, fmt.Sprintf("\n %q:", key))
 		if i <= at {
 			t.Errorf("%s is out of order, at %d after %d", key, i, at)

@@ -42,7 +42,10 @@ type Image struct {
 	Header    kexec.Header    // zero when the kernel is absent or is none
 	Integrity flash.Integrity // Unknown until verified
 	Signer    string          // name of the key, when Verified
+	Remark    string          // about a signature that nobody here can judge; no problem
 	Broken    string          // why it cannot be booted; "" when it can
+
+	trust signature.Trust // of the target: whoever verifies cannot forget it
 }
 
 // Report is what is on a flash. A Report is not changed once made: Verified makes a new one.
@@ -72,13 +75,16 @@ func Read(t Target) (*Report, error) {
 	}
 	r := &Report{Target: t, Layout: f.Layout, Arguments: f.Arguments, Record: f.Record, Left: f.Left, Problems: f.Problems}
 	for _, img := range f.Slots {
-		r.Images = append(r.Images, look(t.FS, img, false))
+		r.Images = append(r.Images, look(t, img, false))
 	}
 	for _, img := range f.Staged {
-		r.Images = append(r.Images, look(t.FS, img, true))
+		r.Images = append(r.Images, look(t, img, true))
 	}
 	for _, c := range f.Configs {
 		r.Configs = append(r.Configs, Config{Config: c})
+	}
+	if t.Trust.Problem != "" {
+		r.problem("%s", t.Trust.Problem)
 	}
 	r.readUnclean()
 	r.readBoot()
@@ -108,8 +114,8 @@ func (r *Report) problem(format string, args ...any) {
 }
 
 // look reads the kernel's header and decides whether the image can boot.
-func look(fsys fs.FS, img flash.Image, staged bool) Image {
-	i := Image{Image: img, Staged: staged}
+func look(t Target, img flash.Image, staged bool) Image {
+	i := Image{Image: img, Staged: staged, trust: t.Trust}
 	switch {
 	case !img.Present:
 		i.Broken = "empty"
@@ -119,12 +125,15 @@ func look(fsys fs.FS, img flash.Image, staged bool) Image {
 		return i
 	}
 	var err error
-	if i.Header, err = readHeader(fsys, img.Kernel); err != nil {
+	if i.Header, err = readHeader(t.FS, img.Kernel); err != nil {
 		i.fail(fmt.Sprintf("kernel.img: %v", err))
 		return i
 	}
-	if err := checkInitrd(fsys, i); err != nil {
+	if err := checkInitrd(t.FS, i); err != nil {
 		i.fail(fmt.Sprintf("initrd.img: %v", err))
+	}
+	if !i.mayVerify(t.FS) {
+		i.require()
 	}
 	return i
 }
@@ -184,22 +193,40 @@ func (r *Report) Image(name string) (Image, bool) {
 }
 
 // Preferred is the image to boot when nobody chooses, and why: the slot GRUB's saved default names,
-// else active, else backup; the first of them that can boot and is none of those that were tried.
-// False when there is none.
+// else active, else backup; the first of them that can boot and is none of those that were tried. One
+// that is bad, because it did not confirm in its tries, comes after the others. False when there is none.
 func (r *Report) Preferred(tried ...string) (Image, string, bool) {
-	instead := "no image is the boot default"
-	if _, ok := r.Image(r.Default()); ok {
-		instead = "the boot default, " + r.Default() + ", cannot boot"
+	instead, active := "no image is the boot default", "active cannot boot"
+	if i, ok := r.Image(r.Default()); ok {
+		instead = "the boot default, " + r.Default() + ", " + unfit(i)
 	}
-	choices := []struct{ name, why string }{
-		{r.Default(), "the boot default"},
-		{flash.Active, instead},
-		{flash.Backup, "active cannot boot"},
+	if i, ok := r.Image(flash.Active); ok {
+		active = "active " + unfit(i)
+	}
+	choices := []struct {
+		name, why string
+		bad       bool
+	}{
+		{name: r.Default(), why: "the boot default"},
+		{name: flash.Active, why: instead},
+		{name: flash.Backup, why: active},
+		{r.Default(), "the boot default, which is bad, as nothing else can boot", true},
+		{flash.Active, "bad, but nothing else can boot", true},
+		{flash.Backup, "bad, but nothing else can boot", true},
 	}
 	for _, c := range choices {
-		if i, ok := r.Image(c.name); ok && i.Broken == "" && !slices.Contains(tried, c.name) {
+		i, ok := r.Image(c.name)
+		if ok && i.Broken == "" && (i.Entry.State == flash.Bad) == c.bad && !slices.Contains(tried, c.name) {
 			return i, c.why, true
 		}
 	}
 	return Image{}, "", false
+}
+
+// unfit says what keeps an image from being preferred.
+func unfit(i Image) string {
+	if i.Broken == "" && i.Entry.State == flash.Bad {
+		return "is bad"
+	}
+	return "cannot boot"
 }

@@ -3,26 +3,52 @@ package status
 import (
 	"context"
 	"io/fs"
+	"path"
 	"slices"
+	"time"
 
 	"holdfast/flash"
 	"holdfast/ops"
 )
 
-// Verify hashes one image and gives it back with what was found: a damaged one is Broken.
+// Unsigned is why an image is not booted, nor made the default, where the machine requires a signature.
+const Unsigned = "not signed by a key that is known here"
+
+// Verify hashes one image, checks its signature and gives it back with what was found: a damaged one is
+// Broken, and so is one that is not Verified where the machine requires that.
 func (i Image) Verify(ctx context.Context, fsys fs.FS, rep ops.Reporter) (Image, error) {
-	integrity, problems, err := i.Image.Verify(ctx, fsys, func(done int64) {
-		rep.Progress(ops.Progress{Step: "check " + i.Name, Done: done, Total: i.Size})
+	start := time.Now()
+	found, err := i.Image.Verify(ctx, fsys, i.trust, func(done int64) {
+		rep.Progress(ops.Progress{Step: "check " + i.Name, Done: done, Total: i.Size, Since: time.Since(start)})
 	})
 	if err != nil {
 		return i, err
 	}
-	i.Integrity = integrity
-	i.fail(problems...)
-	if integrity == flash.Damaged && i.Broken == "" {
+	i.Integrity, i.Signer, i.Remark = found.Integrity, found.Signature.Signer, found.Remark
+	if i.Broken == Unsigned {
+		i.Broken = "" // as it was hashed now, there may be a better reason
+	}
+	i.fail(found.Problems...)
+	if i.Integrity == flash.Damaged && i.Broken == "" {
 		i.Broken = "damaged"
 	}
+	if i.Integrity != flash.Verified {
+		i.require()
+	}
 	return i, nil
+}
+
+// require marks an image that is not signed as one that the machine does not boot, if it is so minded.
+func (i *Image) require() {
+	if i.trust.Require && i.Broken == "" {
+		i.Broken = Unsigned
+	}
+}
+
+// mayVerify reports whether the image has what only a hashing can judge. Without it, the image is none
+// that is signed, and that can be said at once.
+func (i *Image) mayVerify(fsys fs.FS) bool {
+	return !absent(fsys, path.Join(i.Dir, flash.SignatureFile))
 }
 
 // Verified is the report with the image of that name replaced by a verified one.

@@ -5,6 +5,7 @@
 package stage
 
 import (
+	"holdfast/flash/signature"
 	"holdfast/flash/volume"
 	"holdfast/ops/status"
 )
@@ -13,6 +14,7 @@ import (
 const (
 	FlashDir   = "/flash"                // the flash is mounted here
 	BootDir    = "/boot"                 // the partition with GRUB's files, when it is another one
+	TrustDir   = "/etc/holdfast"         // whom the machine believes, part of the initramfs
 	RunDir     = "/run/holdfast"         // what lives as long as the stage
 	InfoFile   = RunDir + "/stage.json"  // Info, by PID 1
 	ConsoleLog = RunDir + "/console.log" // standard error of the full-screen console
@@ -83,6 +85,7 @@ func (i Info) Target() (status.Target, bool) {
 		t.Volume = v
 	}
 	t.GRUB = i.grub()
+	t.Trust, _ = signature.ReadTrust(TrustDir) // which holds the error too
 	return t, true
 }
 

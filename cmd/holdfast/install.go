@@ -1,0 +1,112 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"holdfast/ops"
+	opsarchive "holdfast/ops/archive"
+	"holdfast/ops/install"
+)
+
+func (a *app) installCommand() *cobra.Command {
+	var r install.Request
+	cmd := &cobra.Command{
+		Use:   "install {ARCHIVE | -}",
+		Short: "install an image: it becomes active, on trial, and what was active steps back",
+		Long: `Install an image from an archive: .tar.gz, .tar.zst, .tar.xz, .tar or .cpio.gz.
+
+The archive is checked while it is written beside the slots, and read back from
+the device. Only then do the slots change, at once: what was active becomes the
+backup, the new image becomes active and is on trial until "holdfast confirm".
+An image that has not confirmed gives way before one that has; the last
+confirmed image and factory never do. A power cut at any moment leaves either
+the old images or the new ones.`,
+		Example: `  holdfast install image.tgz --dry-run          what would change
+  holdfast install image.tgz --yes
+  ssh bench cat image.tgz | holdfast install - --yes
+  holdfast install image.tgz --stage-only       beside the slots; see holdfast rotate`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) (err error) {
+			if r.Source, err = a.source(args[0]); err != nil {
+				return err
+			}
+			if r.Report, err = a.report(); err != nil {
+				return err
+			}
+			r.Session = a.session()
+			return a.install(cmd.Context(), r)
+		},
+	}
+	flags := cmd.Flags()
+	flags.BoolVar(&r.StageOnly, "stage-only", false, "put it beside the slots, and change nothing of what boots")
+	flags.StringVar(&r.Slot, "slot", "", "replace the image of this `SLOT`, active or backup, and leave the other one where it is")
+	flags.IntVar(&r.Tries, "tries", 0, fmt.Sprintf("boot it at most `N` times before it must have confirmed (default %d)", install.DefaultTries))
+	flags.BoolVar(&r.MakeRoom, "make-room", false, "remove first what the plan says has to go")
+	flags.BoolVar(&r.Override, "override", false, "install it although it is for another model, or too old")
+	return operation(cmd)
+}
+
+// source is the archive that an argument names.
+func (a *app) source(arg string) (opsarchive.Source, error) {
+	if arg != "-" {
+		return opsarchive.File(arg)
+	}
+	if isTerminal(a.in) {
+		return opsarchive.Source{}, &ops.Error{Kind: ops.Usage, Err: errors.New("the archive would come from this terminal"), Hint: "name a file, or pipe one in"}
+	}
+	return opsarchive.Reader("standard input", a.in), nil
+}
+
+func (a *app) install(ctx context.Context, r install.Request) error {
+	p, err := planned(a, func(rep ops.Reporter) (install.Plan, error) {
+		r.Progress = rep
+		return r.Plan(ctx)
+	})
+	if err != nil {
+		return err
+	}
+	if !a.dryRun && p.Nothing() == "" {
+		if p, err = a.agree(ctx, r, p); err != nil {
+			return err
+		}
+	}
+	what, done := "install it", "installed"
+	switch {
+	case p.Nothing() != "":
+		done = ""
+	case r.StageOnly:
+		what, done = "stage it", "staged"
+	case len(p.Room()) > 0:
+		what = "remove " + strings.Join(p.Room(), " and ") + " and install it"
+	}
+	return a.carry(ctx, p, what, done)
+}
+
+// agree asks for what only an operator may let pass: without a terminal, the flags say it.
+func (a *app) agree(ctx context.Context, r install.Request, p install.Plan) (install.Plan, error) {
+	asked := r
+	asks := isTerminal(a.in) && !a.yes && r.Source.Name != "standard input"
+	if why := p.Objection(); why != "" && !r.Override && asks {
+		fmt.Fprintf(a.out, "%s.\n", why)
+		fmt.Fprint(a.out, "Type override to install it all the same: ")
+		if line, err := a.answer(ctx); err != nil || line != "override" {
+			return p, errors.Join(&ops.Error{Kind: ops.NotConfirmed, Err: errors.New("not confirmed")}, err)
+		}
+		asked.Override = true
+	}
+	// What has to go for it is in the plan, and in the question that follows.
+	asked.MakeRoom = asked.MakeRoom || asks
+	if asked.Override == r.Override && asked.MakeRoom == r.MakeRoom {
+		return p, p.Check()
+	}
+	p, err := asked.Plan(ctx)
+	if err != nil {
+		return p, err
+	}
+	return p, p.Check()
+}

@@ -1,0 +1,85 @@
+package archive
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"strconv"
+
+	"holdfast/initramfs/compress"
+	"holdfast/ops"
+)
+
+// errCut is what a reader of members says of an archive that ends too early.
+var errCut = errors.New("the archive is cut short")
+
+// invalid is an error about the archive. member is what it is about.
+func invalid(member, format string, args ...any) error {
+	return &ops.Error{Kind: ops.Invalid, Step: shown(member), Err: fmt.Errorf(format, args...)}
+}
+
+// shown is a name from an archive as a terminal may have it.
+func shown(name string) string {
+	const most = 100
+	if len(name) > most {
+		name = name[:most] + "..."
+	}
+	for i := range len(name) {
+		if c := name[i]; c <= ' ' || c > '~' || c == '"' {
+			return strconv.QuoteToASCII(name)
+		}
+	}
+	return name
+}
+
+// sourceError is an error of where the archive comes from.
+type sourceError struct{ error }
+
+func (e *sourceError) Unwrap() error { return e.error }
+
+// putError is an error of where its members go.
+type putError struct{ error }
+
+// memberError is any error while a member is read.
+type memberError struct {
+	name string
+	error
+}
+
+func (e *memberError) Unwrap() error { return e.error }
+
+// failed is err as Copy and Peek return it. Errors of put are not touched, and that nobody waits any
+// more is no fault of the archive.
+func (s Source) failed(ctx context.Context, err error) error {
+	var put *putError
+	var known *ops.Error
+	var from *sourceError
+	var member *memberError
+	step := s.Name
+	switch {
+	case errors.As(err, &put):
+		return put.error
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case errors.As(err, &known):
+		return known
+	case errors.As(err, &from):
+		var path *fs.PathError
+		if errors.As(err, &path) {
+			err = path.Err
+		}
+		return &ops.Error{Kind: ops.Invalid, Step: s.Name, Err: err}
+	case errors.As(err, &member):
+		step, err = member.name, member.error
+	}
+	e := &ops.Error{Kind: ops.Invalid, Step: step, Err: err}
+	switch {
+	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, errCut), compress.IsCut(err):
+		e.Err, e.Hint = errCut, "copy it again, all of it"
+	case errors.Is(err, compress.ErrWindow):
+		e.Hint = "compress it by zstd -19 at most and without --long, or by xz -7 at most"
+	}
+	return e
+}

@@ -1,0 +1,40 @@
+package archive
+
+import (
+	"fmt"
+	"strings"
+
+	"holdfast/flash"
+)
+
+// MaxStaged is how long a version may be that is put beside the slots under its name, in bytes: few and
+// short names keep the slots in the first 512 bytes of their directory.
+const MaxStaged = 32
+
+// CheckVersion says whether version can be that of an image. It may become the name of a folder beside
+// the slots, so the names of slots and of the folders that operations use are not versions.
+func CheckVersion(version string) error {
+	const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_"
+	rest := strings.TrimLeft(version, letters+".+~-")
+	if rest != "" || version == "" || len(version) > 64 || !strings.Contains(letters, version[:1]) {
+		return fmt.Errorf("version %s: want at most 64 letters, digits and . _ + ~ -, the first a letter, a digit or _", shown(version))
+	}
+	for _, name := range []string{flash.Active, flash.Backup, flash.Factory, "incoming", "hold", "trash"} {
+		// vfat does not tell Active from active.
+		if strings.EqualFold(version, name) {
+			return fmt.Errorf("version %q: is the name of a folder of the flash", version)
+		}
+	}
+	return nil
+}
+
+// CheckStaged is CheckVersion for a version that is put beside the slots.
+func CheckStaged(version string) error {
+	if err := CheckVersion(version); err != nil {
+		return err
+	}
+	if len(version) > MaxStaged {
+		return fmt.Errorf("version %s: a version beside the slots has at most %d characters", version, MaxStaged)
+	}
+	return nil
+}
