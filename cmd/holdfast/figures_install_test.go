@@ -114,6 +114,15 @@ func halfCompressible(size int) []byte {
 	return out.Bytes()[:size]
 }
 
+const loopMenu = `default saved
+title active
+	kernel /system/active/kernel.img img=active
+	initrd /system/active/initrd.img
+title backup
+	kernel /system/backup/kernel.img img=backup
+	initrd /system/backup/initrd.img
+`
+
 // loop is a flash on a loop device.
 type loop struct{ fstype, tree, device, dir string }
 
@@ -126,7 +135,10 @@ func newLoop(b *testing.B, fstype string) *loop {
 		must(b, os.MkdirAll(to, 0o755))
 		tool(b, "tar", "", "tar", "-C", to, "--strip-components=1", "-xzf", packImage(b, slot, version, "marker="+slot))
 	}
-	must(b, os.MkdirAll(filepath.Join(l.tree, "cfg"), 0o755))
+	for name, text := range map[string]string{"cfg/system.arg": "quiet\n", "boot/grub/menu.lst": loopMenu, "boot/grub/default": "0\n#\n#\n#\n#\n#\n"} {
+		must(b, os.MkdirAll(filepath.Dir(filepath.Join(l.tree, name)), 0o755))
+		must(b, os.WriteFile(filepath.Join(l.tree, name), []byte(text), 0o644))
+	}
 	must(b, os.Mkdir(l.dir, 0o755))
 	file := filepath.Join(root, "disk.img")
 	must(b, os.WriteFile(file, nil, 0o600))

@@ -13,7 +13,7 @@ import (
 
 // patience is how long a machine may take to start: the processors of a build machine are shared, and
 // GRUB alone takes six seconds.
-const patience = 3 * time.Minute
+const patience = 6 * time.Minute
 
 // dead is what no start may say, by whom.
 var dead = []string{"Kernel panic", "grub>", "grub rescue>", "Press any key to continue..."}

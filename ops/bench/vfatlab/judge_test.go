@@ -30,7 +30,7 @@ type seen struct {
 // images are those that the lab knows, by their versions.
 var images = sync.OnceValue(func() map[string]crashlab.Image {
 	all := map[string]crashlab.Image{}
-	for _, v := range []string{"v0", "v1", "v2", "v3", "v4"} {
+	for _, v := range []string{"v0", "v1", "v2", "v3", "v4", "v5"} {
 		all[v] = crashlab.NewImage(v)
 	}
 	return all
