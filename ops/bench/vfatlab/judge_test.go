@@ -6,6 +6,7 @@ import (
 	"maps"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -41,26 +42,34 @@ func look(t testing.TB, disk, dir string) seen {
 	t.Helper()
 	must(t, os.RemoveAll(dir))
 	must(t, os.MkdirAll(dir, 0o755))
-	// What cannot be read is absent afterwards, or is cut off; mtools says so by its exit status too.
-	cmd := exec.Command("mcopy", "-s", "-n", "-i", disk, "::/system", "::/boot", dir)
-	cmd.Env = append(os.Environ(), "MTOOLS_SKIP_CHECK=1")
-	if err := cmd.Run(); err != nil && cmd.ProcessState == nil {
-		t.Fatalf("mcopy is missing: apt-get install mtools: %v", err)
+	// One by one, as mcopy stops at what it cannot read: that is absent afterwards, or cut off.
+	for _, name := range []string{"::/system/active", "::/system/backup", "::/boot/grub/default"} {
+		mtools(t, "mcopy", "-s", "-n", "-i", disk, name, dir)
 	}
-	system := filepath.Join(dir, "system")
-	s := seen{pair: pair{versionIn(t, system+"/active"), versionIn(t, system+"/backup")}, saved: -1}
-	entries, _ := os.ReadDir(system)
-	for _, e := range entries {
-		if !slices.Contains([]string{"active", "backup", "factory"}, e.Name()) {
-			s.left = append(s.left, e.Name())
+	s := seen{pair: pair{versionIn(t, dir+"/active"), versionIn(t, dir+"/backup")}, saved: -1}
+	for line := range strings.Lines(mtools(t, "mdir", "-b", "-i", disk, "::/system")) {
+		if name := path.Base(strings.TrimSpace(line)); !slices.Contains([]string{"active", "backup", "factory"}, name) {
+			s.left = append(s.left, name)
 		}
 	}
-	text, _ := os.ReadFile(filepath.Join(dir, "boot/grub/default"))
+	text, _ := os.ReadFile(filepath.Join(dir, "default"))
 	digits := len(text) - len(bytes.TrimLeft(text, "0123456789"))
 	if n, err := strconv.Atoi(string(text[:digits])); err == nil {
 		s.saved = n
 	}
 	return s
+}
+
+// mtools runs one of them on a disk that may be damaged, and gives what it says.
+func mtools(t testing.TB, name string, args ...string) string {
+	t.Helper()
+	cmd := exec.Command(name, args...)
+	cmd.Env = append(os.Environ(), "MTOOLS_SKIP_CHECK=1")
+	out, err := cmd.Output()
+	if err != nil && cmd.ProcessState == nil {
+		t.Fatalf("%s is missing: apt-get install mtools: %v", name, err)
+	}
+	return string(out)
 }
 
 func versionIn(t testing.TB, dir string) string {
