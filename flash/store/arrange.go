@@ -188,6 +188,8 @@ func (t *Tree) Take(version string) error {
 // What fell out is in incoming, hold or trash, for Clear. The error wraps ErrChanged when the slots are not as
 // p.Before says, or an image of p.After is not there.
 func (t *Tree) Arrange(p flash.Pending) error {
+	taken := t.taken
+	t.taken = ""
 	f, err := t.read()
 	if err != nil {
 		return err
@@ -200,10 +202,14 @@ func (t *Tree) Arrange(p flash.Pending) error {
 	for _, img := range append(f.Slots, f.Left...) {
 		images[img.Name] = img
 	}
-	if t.taken != "" {
+	place := flash.Incoming
+	if s[place] != "" {
+		place = flash.Hold // beside the empty directory of a vfat
+	}
+	if taken != "" {
 		for _, img := range f.Staged {
-			if img.Name == t.taken {
-				images[flash.Incoming], s[flash.Incoming] = img, flash.Incoming
+			if img.Name == taken {
+				images[place], s[place] = img, place
 			}
 		}
 	}
@@ -214,11 +220,10 @@ func (t *Tree) Arrange(p flash.Pending) error {
 	if err := t.Write(func(r *flash.Record) { r.Pending = &p }); err != nil {
 		return err
 	}
-	if t.taken != "" {
-		if err := t.rename(t.taken, flash.Incoming); err != nil {
+	if taken != "" {
+		if err := t.rename(taken, place); err != nil {
 			return err
 		}
-		t.taken = ""
 	}
 	if t.staging != nil {
 		t.staging.moved = true // what is in incoming from now on is for Clear or Recover
@@ -231,7 +236,7 @@ func (t *Tree) Arrange(p flash.Pending) error {
 	return err
 }
 
-// route finds the images of p.After. A new image is in incoming, even if there is another copy of it.
+// route finds the images of p.After. A new image is beside the slots, even if there is another copy of it in them.
 func route(s shelf, images map[string]flash.Image, p flash.Pending) (g goal, err error) {
 	now := flash.Pair{Active: images[flash.Active].ID, Backup: images[flash.Backup].ID}
 	if now != p.Before {
@@ -241,7 +246,7 @@ func route(s shelf, images map[string]flash.Image, p flash.Pending) (g goal, err
 		if id.IsZero() && images[slot].ID.IsZero() {
 			return s[slot], nil // an empty directory may stay
 		}
-		for _, dir := range []string{flash.Incoming, slot, flash.Active, flash.Backup} {
+		for _, dir := range []string{flash.Incoming, flash.Hold, slot, flash.Active, flash.Backup} {
 			if !id.IsZero() && s[dir] != "" && dir != except && images[dir].ID == id {
 				return dir, nil
 			}

@@ -6,8 +6,8 @@ import (
 	"holdfast/flash"
 )
 
-// arrangements are all the ways in which operations move images.
-var arrangements = []struct {
+// arrangement is one way in which an operation moves images.
+type arrangement struct {
 	name          string
 	images        map[string]string
 	staged        string // new image, through Stage
@@ -16,7 +16,9 @@ var arrangements = []struct {
 	op            flash.Op
 	moves         [2]int // by exchanging, by renaming
 	want          string // after Clear
-}{
+}
+
+var arrangements = []arrangement{
 	{"install", map[string]string{"active": "v2", "backup": "v1", "factory": "v0"}, "v3", "", pair("v2", "v1"), pair("v3", "v2"), flash.Installing, [2]int{2, 3}, "active=v3 backup=v2 factory=v0"},
 	{"install, backup empty", map[string]string{"active": "v2"}, "v3", "", pair("v2", ""), pair("v3", "v2"), flash.Installing, [2]int{2, 2}, "active=v3 backup=v2"},
 	{"install in place of active", map[string]string{"active": "v2", "backup": "v1"}, "v3", "", pair("v2", "v1"), pair("v3", "v1"), flash.Installing, [2]int{1, 2}, "active=v3 backup=v1"},
@@ -32,14 +34,17 @@ var arrangements = []struct {
 	{"promote in place of active", map[string]string{"active": "v2", "backup": "v1", "v3": "v3"}, "", "v3", pair("v2", "v1"), pair("v3", "v1"), flash.Rotating, [2]int{1, 2}, "active=v3 backup=v1"},
 }
 
+// ways are how a Tree goes about it.
+var ways = []Options{{}, {Rename: true}, {Type: "vfat"}, {Type: "vfat", Rename: true}}
+
 func TestArrange(t *testing.T) {
 	for _, tt := range arrangements {
-		for way, rename := range []bool{false, true} {
-			name := tt.name + [2]string{", exchanging", ", renaming"}[way]
-			t.Run(name, func(t *testing.T) {
-				dir := t.TempDir()
+		for _, o := range ways {
+			t.Run(tt.name+o.Type+map[bool]string{true: ", renaming"}[o.Rename], func(t *testing.T) {
+				dir := memory(t)
 				newFlash(t, dir, tt.images)
-				tree := open(t, dir, Options{Rename: rename})
+				tree := open(t, dir, o)
+				way := map[bool]int{true: 1}[o.Rename]
 				if tt.staged != "" {
 					stage(t, tree, build(tt.staged, 3000))
 				}

@@ -9,30 +9,30 @@ type Point int
 // The points.
 const (
 	Everywhere Point = iota // none is left out
-	FileWritten
-	IncomingWritten
 	AfterStage
 	RecordMade
+	RecordNamed
 	RecordWritten
 	AfterSwap
 	AfterKeep
 	AfterRemove
 	BeforeDelete
+	Unlinked
 	AfterDelete
 )
 
 var points = []struct{ name, purpose string }{
-	Everywhere:      {"none", "nothing is left out"},
-	FileWritten:     {"file", "a file of a new image is on the device before anything refers to it"},
-	IncomingWritten: {"incoming", "the names of a new image's files are on the device with them"},
-	AfterStage:      {"stage", "a new image is in its final place, for GRUB too, before a record or a slot speaks of it"},
-	RecordMade:      {"record-made", "the files of the state records are on the device before they are relied on"},
-	RecordWritten:   {"record", "what is about to happen is on the device before it happens"},
-	AfterSwap:       {"swap", "the slots are on the device before the record and the boot default speak of them"},
-	AfterKeep:       {"keep", "a staged version has its name before somebody is told"},
-	AfterRemove:     {"remove", "an image is out of its slot before somebody is told"},
-	BeforeDelete:    {"before-delete", "GRUB finds nothing any more of what is deleted"},
-	AfterDelete:     {"after-delete", "freed blocks are not written over while GRUB could still follow the old names"},
+	Everywhere:    {"none", "nothing is left out"},
+	AfterStage:    {"stage", "a new image is in its final place, for GRUB too, before a record or a slot speaks of it"},
+	RecordMade:    {"record-made", "a new file for state records is on the device before it has its name"},
+	RecordNamed:   {"record-named", "it has its name before it is relied on"},
+	RecordWritten: {"record", "what is about to happen is on the device before it happens"},
+	AfterSwap:     {"swap", "the slots are on the device before the record and the boot default speak of them"},
+	AfterKeep:     {"keep", "a staged version has its name before somebody is told"},
+	AfterRemove:   {"remove", "an image is out of its slot before somebody is told"},
+	BeforeDelete:  {"before-delete", "GRUB finds nothing any more of what is deleted"},
+	Unlinked:      {"unlinked", "on vfat, names are gone before what they led to is free"},
+	AfterDelete:   {"after-delete", "freed blocks are not written over while GRUB could still follow the old names"},
 }
 
 // Points lists the points that can be left out.

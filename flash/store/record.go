@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path"
 	"slices"
 
 	"holdfast/flash"
@@ -25,7 +24,8 @@ func (t *Tree) Record() (flash.Record, error) {
 	return r, err
 }
 
-// records reads the two files. What is not there, or not RecordSize bytes, is nil.
+// records reads the two files. What is not there, not RecordSize bytes or not readable is nil: the other one
+// is as good, and the file is made again.
 func (t *Tree) records() (blocks [2][]byte, err error) {
 	for i, name := range flash.RecordFiles {
 		info, err := t.root.Lstat(name)
@@ -35,7 +35,7 @@ func (t *Tree) records() (blocks [2][]byte, err error) {
 		if err == nil {
 			blocks[i], err = flash.ReadRecordFile(t.root.FS(), name)
 		}
-		if err != nil {
+		if err != nil && !Damaged(err) {
 			return blocks, fmt.Errorf("read %s: %w", name, cause(err))
 		}
 	}
@@ -102,12 +102,17 @@ func (t *Tree) trim(r *flash.Record) error {
 	return nil
 }
 
-// makeRecord makes a file for records, in the place of whatever is there, which is no record.
+// newSuffix ends the name of a record file that may not be on the disk as a whole.
+const newSuffix = ".new"
+
+// makeRecord makes a file for records, in the place of whatever is there, which is no record. It gets its
+// name when all of it is in its place. On vfat a name may reach the disk before the table knows of
+// the cluster: the next file would get the same one, and later records would go into that file.
 func (t *Tree) makeRecord(name string, blank []byte) error {
-	if err := t.root.RemoveAll(name); err != nil {
+	if err := errors.Join(t.root.RemoveAll(name+newSuffix), t.root.RemoveAll(name)); err != nil {
 		return err
 	}
-	f, err := t.root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	f, err := t.root.OpenFile(name+newSuffix, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 	if err != nil {
 		return err
 	}
@@ -118,17 +123,26 @@ func (t *Tree) makeRecord(name string, blank []byte) error {
 	if err := errors.Join(err, f.Close()); err != nil {
 		return err
 	}
-	return t.sync(RecordMade, func() error { return t.syncDir(path.Dir(name)) })
-}
-
-// syncDir makes the names in a directory durable. On vfat they are with the files, once these are.
-func (t *Tree) syncDir(name string) error {
-	dir, err := t.root.Open(name)
-	if err != nil {
+	if err := t.barrier(RecordMade); err != nil {
 		return err
 	}
-	defer dir.Close()
-	return dir.Sync()
+	if err := t.root.Rename(name+newSuffix, name); err != nil {
+		return err
+	}
+	return t.barrier(RecordNamed)
+}
+
+// dropNew deletes files that were not made to their end.
+func (t *Tree) dropNew() error {
+	for _, name := range flash.RecordFiles {
+		if _, err := t.root.Lstat(name + newSuffix); errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err := t.removeAll(name + newSuffix); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (t *Tree) overwrite(name string, c Change) error {

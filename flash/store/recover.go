@@ -24,6 +24,9 @@ const interruptedTries = 3
 // is a hint. To run it twice, or to be cut during it, changes nothing more. An image that is the only
 // whole one is never deleted, whatever its directory is called.
 func (t *Tree) Recover(ctx context.Context) (Recovered, error) {
+	if err := t.dropNew(); err != nil { // before anything is written: see makeRecord
+		return Recovered{}, err
+	}
 	r, err := t.Record()
 	if err != nil {
 		return Recovered{}, err
@@ -64,13 +67,20 @@ func (t *Tree) follow(d decision, r flash.Record) (Recovered, error) {
 			return Recovered{}, err
 		}
 	}
+	// What a damaged file system does not give back keeps its space, and nobody from working.
+	if err := t.Clear(); Damaged(err) {
+		d.line("the file system needs a check (e2fsck -y, fsck.fat -a) while it is not mounted: %v", err)
+	} else if err != nil {
+		return Recovered{}, err
+	}
 	if r.Pending != nil {
+		// Last, so that whoever is cut before it decides in the same way again.
 		d.event.At = time.Now().UTC().Truncate(time.Second)
 		if err := t.Write(d.note); err != nil {
 			return Recovered{}, err
 		}
 	}
-	return Recovered{Event: d.event, Lines: d.lines}, t.Clear()
+	return Recovered{Event: d.event, Lines: d.lines}, nil
 }
 
 // Interrupted says, without writing, what Recover would do: nil when there is nothing to do. It hashes
@@ -109,18 +119,16 @@ type found struct {
 	worth int // 0 for what is not whole
 }
 
-// look says what each image is worth. One that nobody knows of is worth little in incoming, where it is
-// new; without a manifest there and in trash, where it may be a part of an image, it is worth
+// look says what each image is worth. A new one, which never booted, is worth little before it is active; without a manifest there and in trash, where it may be a part of an image, it is worth
 // nothing: the manifest is written last and the kernel deleted first.
 func look(f *flash.Flash, whole func(flash.Image) bool) map[string]found {
 	all := map[string]found{}
 	for _, img := range append(f.Slots[:2:2], f.Left...) {
 		it := found{Image: img}
 		known := img.Entry.State != flash.Untold || named(f.Record.Pending, img.ID)
-		passing := img.Name == flash.Incoming || img.Name == flash.Trash
 		switch {
-		case !whole(img), passing && !known && len(img.Manifest.Sums) == 0:
-		case img.Name == flash.Incoming && !known:
+		case !whole(img), passing(img.Name) && !known && len(img.Manifest.Sums) == 0:
+		case img.Name == flash.Incoming && !known, img.Name != flash.Active && comes(f.Record.Pending, img.Entry):
 			it.worth = 1
 		default:
 			it.worth = worth(img.Entry.State)
@@ -129,6 +137,15 @@ func look(f *flash.Flash, whole func(flash.Image) bool) map[string]found {
 	}
 	return all
 }
+
+// comes reports whether an image is one that a pending change brings to the slots.
+func comes(p *flash.Pending, e flash.Entry) bool {
+	return p != nil && e.State != flash.Confirmed && e.ID != p.Before.Active && e.ID != p.Before.Backup &&
+		(e.ID == p.After.Active || e.ID == p.After.Backup)
+}
+
+// passing reports whether a directory is one in which images come and go in parts.
+func passing(dir string) bool { return dir == flash.Incoming || dir == flash.Trash }
 
 // named reports whether a pending change speaks of an image.
 func named(p *flash.Pending, id flash.ID) bool {
@@ -159,6 +176,9 @@ func decide(f *flash.Flash, s shelf, whole func(flash.Image) bool) decision {
 		d.fill(images, flash.Hold)
 	}
 	d.rescue(images)
+	if p := f.Record.Pending; p != nil {
+		d.settle(images, *p)
+	}
 	d.keep = d.goal.active
 	if images[d.goal.backup].worth > images[d.goal.active].worth {
 		d.keep = d.goal.backup
@@ -183,11 +203,15 @@ func (d *decision) putBack(f *flash.Flash, images map[string]found) {
 
 func (d *decision) pending(s shelf, images map[string]found, p flash.Pending) {
 	target := p.Before
-	d.event = flash.Event{Kind: flash.Undone, Op: p.Op, ID: p.After.Active}
-	forward := images[flash.Active].ID == p.After.Active
-	if forward {
+	there := func(pair flash.Pair) bool {
+		active := pick(s, images, pair.Active, flash.Active, "")
+		backup := pick(s, images, pair.Backup, flash.Backup, active)
+		return (active != "" || pair.Active.IsZero()) && (backup != "" || pair.Backup.IsZero())
+	}
+	arrived := images[flash.Active].ID == p.After.Active
+	before, after := there(p.Before), there(p.After)
+	if arrived && (after || !before) || after && !before {
 		target = p.After
-		d.event.Kind = flash.Finished
 	}
 	d.goal.active = pick(s, images, target.Active, flash.Active, "")
 	d.goal.backup = pick(s, images, target.Backup, flash.Backup, d.goal.active)
@@ -197,9 +221,18 @@ func (d *decision) pending(s shelf, images map[string]found, p flash.Pending) {
 	if d.goal.backup == "" && !target.Backup.IsZero() && s[flash.Backup] != d.goal.active {
 		d.goal.backup = s[flash.Backup]
 	}
-	after := p.After.Active
-	if forward && after != p.Before.Active && after != p.Before.Backup {
-		d.trial = after
+}
+
+// settle says what has become of a pending change, by what will be in the slots.
+func (d *decision) settle(images map[string]found, p flash.Pending) {
+	d.event = flash.Event{Kind: flash.Undone, Op: p.Op, ID: p.After.Active}
+	now := flash.Pair{Active: images[d.goal.active].ID, Backup: images[d.goal.backup].ID}
+	if now == p.Before || now.Active != p.After.Active {
+		return
+	}
+	d.event.Kind = flash.Finished
+	if p.After.Active != p.Before.Active && p.After.Active != p.Before.Backup {
+		d.trial = p.After.Active
 	}
 }
 
@@ -213,7 +246,7 @@ func (d *decision) note(r *flash.Record) {
 }
 
 // pick finds an image for a slot: a whole one if there is, and one that is in the slot already if
-// it can be.
+// it can be. What is not whole in incoming or trash may be half deleted, and nobody's aim.
 func pick(s shelf, images map[string]found, id flash.ID, slot, except string) string {
 	if id.IsZero() {
 		if images[slot].ID.IsZero() {
@@ -223,7 +256,7 @@ func pick(s shelf, images map[string]found, id flash.ID, slot, except string) st
 	}
 	best := ""
 	for _, dir := range []string{slot, flash.Active, flash.Backup, flash.Hold, flash.Incoming, flash.Trash} {
-		if s[dir] == "" || dir == except || images[dir].ID != id {
+		if s[dir] == "" || dir == except || images[dir].ID != id || passing(dir) && images[dir].worth == 0 {
 			continue
 		}
 		if best == "" || images[dir].worth > 0 && images[best].worth == 0 {
@@ -233,11 +266,13 @@ func pick(s shelf, images map[string]found, id flash.ID, slot, except string) st
 	return best
 }
 
-// fill puts a whole image into a slot that has none.
+// fill puts a whole image into a slot that has none, where it is if that is one.
 func (d *decision) fill(images map[string]found, image string) bool {
 	switch {
 	case images[image].worth == 0:
 		return false
+	case image == flash.Backup && images[d.goal.backup].worth == 0:
+		d.goal.backup = image
 	case images[d.goal.active].worth == 0:
 		d.goal.active = image
 	case images[d.goal.backup].worth == 0:
@@ -285,7 +320,7 @@ func (d *decision) tell(s shelf, images map[string]found) {
 		d.line("staged again: %s", d.version)
 	}
 	for _, dir := range []string{flash.Active, flash.Backup, flash.Incoming, flash.Hold, flash.Trash} {
-		if s[dir] != "" && !d.goal.has(dir) && dir != d.restage {
+		if s[dir] != "" && images[dir].Present && !d.goal.has(dir) && dir != d.restage {
 			d.line("deleted: %s, in %s", title(images[dir]), dir)
 		}
 	}
@@ -297,11 +332,8 @@ func (d *decision) line(format string, args ...any) {
 
 // title is an image as people know it.
 func title(img found) string {
-	switch {
-	case !img.Present:
-		return "an empty directory"
-	case img.Version != "":
-		return img.Version
+	if img.Version == "" {
+		return "an image without a version"
 	}
-	return "an image without a version"
+	return img.Version
 }

@@ -63,11 +63,15 @@ func (t *Tree) path(elements ...string) string {
 // read looks at the flash as it is now.
 func (t *Tree) read() (*flash.Flash, error) { return flash.Read(t.root.FS()) }
 
-// exists reports whether there is anything of that name beside the slots, if only an empty directory.
+// exists reports whether there is anything of that name beside the slots: an empty directory too, and
+// one that a damaged file system does not let us look at.
 func (t *Tree) exists(name string) (bool, error) {
 	_, err := t.root.Lstat(t.path(name))
 	if errors.Is(err, fs.ErrNotExist) {
 		return false, nil
+	}
+	if Damaged(err) {
+		return true, nil
 	}
 	return err == nil, err
 }
@@ -91,20 +95,6 @@ func (t *Tree) rename(from, to string) error {
 	return nil
 }
 
-// delete deletes a directory beside the slots. The kernel goes first: an image that is deleted in part
-// must not look whole.
-func (t *Tree) delete(name string) error {
-	for _, victim := range []string{t.path(name, "kernel.img"), t.path(name)} {
-		if err := t.change(); err != nil {
-			return err
-		}
-		if err := t.root.RemoveAll(victim); err != nil {
-			return fmt.Errorf("delete %s: %w", victim, cause(err))
-		}
-	}
-	return nil
-}
-
 // Remove takes an image out of sight, durably; Clear deletes it. name is a slot, but not factory, or a
 // staged version.
 func (t *Tree) Remove(name string) error {
@@ -122,39 +112,6 @@ func (t *Tree) Remove(name string) error {
 
 // isElement reports whether a name is that of something beside the slots, not a path to elsewhere.
 func isElement(name string) bool { return fs.ValidPath(name) && name != "." && path.Base(name) == name }
-
-// Clear deletes what operations leave: incoming, hold and trash. What GRUB may still find under another
-// name is brought into its place first, and nothing is written over what was deleted before GRUB
-// cannot find it any more: both are barriers.
-func (t *Tree) Clear() error {
-	left, err := t.left()
-	if err != nil || len(left) == 0 {
-		return err
-	}
-	if err := t.barrier(BeforeDelete); err != nil {
-		return err
-	}
-	for _, name := range left {
-		if err := t.delete(name); err != nil {
-			return err
-		}
-	}
-	return t.barrier(AfterDelete)
-}
-
-// left names what operations have left.
-func (t *Tree) left() (names []string, err error) {
-	for _, name := range flash.Working {
-		there, err := t.exists(name)
-		if err != nil {
-			return nil, err
-		}
-		if there {
-			names = append(names, name)
-		}
-	}
-	return names, nil
-}
 
 // cause strips the operation and the path of what the os package says: our errors name both.
 func cause(err error) error {

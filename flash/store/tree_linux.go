@@ -21,7 +21,9 @@ func exchangeNames(dir *os.File, a, b string) error {
 // syncfs writes out everything of the file system that f is on.
 func syncfs(f *os.File) error { return unix.Syncfs(int(f.Fd())) }
 
-// startWriting makes the kernel begin to write what is in memory of f, and does not wait for it.
-func startWriting(f *os.File, off, size int64) {
-	_ = unix.SyncFileRange(int(f.Fd()), off, size, unix.SYNC_FILE_RANGE_WRITE) // an fsync follows, which says what is wrong
+// Damaged reports whether an error says that the file system, or the disk, is damaged. An ext2 that was
+// not unmounted has names of files that never reached the disk: ESTALE and EUCLEAN; a vfat EIO. A check of
+// the file system, which must not be mounted then, repairs that: e2fsck -y, fsck.fat -a.
+func Damaged(err error) bool {
+	return errors.Is(err, unix.EUCLEAN) || errors.Is(err, unix.ESTALE) || errors.Is(err, unix.EIO)
 }

@@ -1,0 +1,203 @@
+package store
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"holdfast/flash"
+)
+
+var errCut = errors.New("power cut")
+
+// cutAfter has every change of a name behind the first n fail.
+func cutAfter(n int) func() error {
+	return func() error {
+		if n--; n < 0 {
+			return errCut
+		}
+		return nil
+	}
+}
+
+// TestRecoverCut cuts every arrangement behind each of its changes of names, recovers with another
+// Tree, cuts that as well, and recovers again.
+func TestRecoverCut(t *testing.T) {
+	base := memory(t)
+	for _, a := range arrangements {
+		for _, o := range ways {
+			for first := 0; ; first++ {
+				again := false
+				for second := 0; ; second++ {
+					dir, err := os.MkdirTemp(base, "flash")
+					if err != nil {
+						t.Fatal(err)
+					}
+					newFlash(t, dir, a.images)
+					finished := attempt(t, dir, o, a, first)
+					ended := cutRecovery(t, dir, o, second)
+					recoverWhole(t, dir, o, a)
+					os.RemoveAll(dir)
+					again = again || !finished
+					if ended {
+						break
+					}
+				}
+				if !again {
+					break
+				}
+			}
+		}
+	}
+}
+
+// memory is a directory where syncing costs nothing.
+func memory(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("/dev/shm", "holdfast")
+	if err != nil {
+		return t.TempDir()
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	return dir
+}
+
+func attempt(t *testing.T, dir string, o Options, a arrangement, steps int) (finished bool) {
+	t.Helper()
+	tree := open(t, dir, o)
+	defer tree.Close()
+	if a.staged != "" {
+		stage(t, tree, build(a.staged, 3000))
+	}
+	if a.take != "" {
+		if err := tree.Take(a.take); err != nil {
+			t.Fatal(err)
+		}
+	}
+	tree.step = cutAfter(steps)
+	err := tree.Arrange(flash.Pending{Op: a.op, Before: a.before, After: a.after})
+	if err != nil && !errors.Is(err, errCut) {
+		t.Fatal(err)
+	}
+	return err == nil
+}
+
+func cutRecovery(t *testing.T, dir string, o Options, steps int) (ended bool) {
+	t.Helper()
+	tree := open(t, dir, o)
+	defer tree.Close()
+	tree.step = cutAfter(steps)
+	_, err := tree.Recover(t.Context())
+	if err != nil && !errors.Is(err, errCut) {
+		t.Fatal(err)
+	}
+	return err == nil
+}
+
+func recoverWhole(t *testing.T, dir string, o Options, a arrangement) {
+	t.Helper()
+	tree := open(t, dir, o)
+	defer tree.Close()
+	if _, err := tree.Recover(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	var before []string
+	for _, name := range []string{"active", "backup", "factory", a.take} {
+		if v := a.images[name]; v != "" {
+			before = append(before, name+"="+v)
+		}
+	}
+	got := holds(t, dir)
+	undone := got == strings.Join(before, " ") || len(a.images) == 0 && got == a.want
+	if !undone && got != a.want {
+		t.Errorf("%s, renaming %v: holds %q, want %q or %q", a.name, o.Rename, got, before, a.want)
+	}
+	if r, err := tree.Record(); err != nil || r.Pending != nil {
+		t.Errorf("%s: record %+v, %v", a.name, r, err)
+	} else if want := []flash.EventKind{flash.Undone, flash.Finished}; r.Last.Op != a.op || !slices.Contains(want, r.Last.Kind) {
+		t.Errorf("%s: last event %+v", a.name, r.Last)
+	}
+	if again, err := tree.Recover(t.Context()); err != nil || len(again.Lines) != 0 || again.Event.Kind != flash.NoEvent {
+		t.Errorf("%s: recovered twice: %+v, %v", a.name, again, err)
+	}
+}
+
+func TestRecoverLeft(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		images map[string]string
+		edit   func(t *testing.T, images string)
+		want   string
+		lines  string
+	}{
+		{"nothing", map[string]string{"active": "v2", "backup": "v1"}, nil, "active=v2 backup=v1", ""},
+		{"half an image", map[string]string{"active": "v2", "incoming": "v3"}, func(t *testing.T, images string) {
+			os.Remove(filepath.Join(images, "incoming", "SHA256SUMS"))
+		}, "active=v2", "deleted: v3, in incoming"},
+		{"a whole image that nobody needs", map[string]string{"active": "v2", "incoming": "v3"}, nil, "active=v2", "deleted: v3, in incoming"},
+		{"an empty incoming", map[string]string{"active": "v2"}, func(t *testing.T, images string) {
+			os.Mkdir(filepath.Join(images, "incoming"), 0o755)
+		}, "active=v2", ""},
+		{"a link", map[string]string{"active": "v2"}, func(t *testing.T, images string) {
+			if err := os.Symlink("active", filepath.Join(images, "trash")); err != nil {
+				t.Fatal(err)
+			}
+		}, "active=v2", "deleted: v2, in trash"},
+		{"hold, active empty", map[string]string{"hold": "v2", "backup": "v1"}, nil, "active=v2 backup=v1", "active: v2, from hold"},
+		{"hold, backup empty", map[string]string{"hold": "v2", "active": "v1"}, nil, "active=v1 backup=v2", "backup: v2, from hold"},
+		{"the only image is in trash", map[string]string{"trash": "v2"}, nil, "active=v2", "active: v2, from trash"},
+		{"active damaged, a whole one in incoming", map[string]string{"active": "v2", "incoming": "v2"}, func(t *testing.T, images string) {
+			os.WriteFile(filepath.Join(images, "active", "kernel.img"), []byte("damage"), 0o644)
+		}, "active=v2", "active: v2, from incoming; deleted: v2, in active"},
+	} {
+		for _, o := range ways {
+			t.Run(tt.name, func(t *testing.T) {
+				dir := memory(t)
+				newFlash(t, dir, tt.images)
+				if tt.edit != nil {
+					tt.edit(t, filepath.Join(dir, "system"))
+				}
+				got, err := open(t, dir, o).Recover(t.Context())
+				if err != nil || strings.Join(got.Lines, "; ") != tt.lines || got.Event.Kind != flash.NoEvent {
+					t.Errorf("Recover = %+v, %v, want lines %q", got, err, tt.lines)
+				}
+				if got := holds(t, dir); got != tt.want {
+					t.Errorf("holds %q, want %q", got, tt.want)
+				}
+				if r, err := os.Stat(filepath.Join(dir, "cfg", "slots0")); err == nil {
+					t.Errorf("a record was written: %v", r)
+				}
+			})
+		}
+	}
+}
+
+func TestInterrupted(t *testing.T) {
+	dir := memory(t)
+	newFlash(t, dir, map[string]string{"active": "v2", "backup": "v1"})
+	read := func() []string {
+		f, err := flash.Read(os.DirFS(dir))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return Interrupted(f)
+	}
+	if lines := read(); lines != nil {
+		t.Errorf("nothing was interrupted: %q", lines)
+	}
+	tree := open(t, dir, Options{})
+	stage(t, tree, build("v3", 3000))
+	tree.step = cutAfter(1)
+	if err := tree.Arrange(flash.Pending{Op: flash.Installing, Before: pair("v2", "v1"), After: pair("v3", "v2")}); !errors.Is(err, errCut) {
+		t.Fatal(err)
+	}
+	foretold := read()
+	done, err := open(t, dir, Options{}).Recover(t.Context())
+	if err != nil || len(foretold) == 0 || !slices.Equal(foretold, done.Lines) {
+		t.Errorf("foretold %q, done %q, %v", foretold, done.Lines, err)
+	}
+	t.Log(strings.Join(foretold, "\n"))
+}
