@@ -10,23 +10,27 @@ import (
 
 	"holdfast/cmd/holdfast/stage"
 	"holdfast/ops"
+	imagearchive "holdfast/ops/archive"
 	"holdfast/ops/boot"
-	"holdfast/ops/status"
 )
 
 func (a *app) bootCommand() *cobra.Command {
 	var (
-		print, allow bool
-		words        string
+		print, allow, override bool
+		words                  string
 	)
 	cmd := &cobra.Command{
-		Use:   "boot NAME",
-		Short: "boot an image through kexec; NAME is a slot or a staged version",
+		Use:   "boot {NAME | ARCHIVE | URL | -}",
+		Short: "boot an image through kexec: a slot, a staged version, or an archive from memory",
+		Long: `Boot an image through kexec. NAME is a slot or a staged version; anything else is
+an archive, which is read into memory, checked as an installation checks it, and
+booted from there with img=archive. Nothing of it is saved.`,
 		Example: `  holdfast boot backup --print        what would be loaded, and its command line
-  holdfast boot active --append single`,
+  holdfast boot active --append single
+  holdfast boot image.tgz             from memory: nothing is saved`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			plan, err := a.planBoot(cmd.Context(), args[0], words)
+			plan, err := a.planBoot(cmd.Context(), args[0], words, override)
 			if err != nil {
 				return err
 			}
@@ -42,28 +46,64 @@ func (a *app) bootCommand() *cobra.Command {
 	}
 	cmd.Flags().BoolVar(&print, "print", false, "show kernel, initrd and command line, and load nothing")
 	cmd.Flags().StringVar(&words, "append", "", "`WORDS` to add to the command line for this boot")
+	cmd.Flags().BoolVar(&override, "override", false, "boot an archive although it is for another model, or too old")
 	cmd.Flags().BoolVar(&allow, "allow-kexec", false, "leave the system that runs here without shutting it down")
 	return cmd
 }
 
 // planBoot plans a boot of an image whose hashes have been checked: what --print shows must hold for
-// the boot that follows.
-func (a *app) planBoot(ctx context.Context, name, words string) (boot.Plan, error) {
-	t, err := a.target()
-	if err != nil {
-		return boot.Plan{}, err
-	}
-	r, err := status.Read(t)
-	if err != nil {
-		return boot.Plan{}, err
-	}
-	if img, ok := r.Image(name); ok {
-		if img, err = img.Verify(ctx, t.FS, ops.Discard); err != nil {
-			return boot.Plan{}, err
+// the boot that follows. What is not on the flash is an archive.
+func (a *app) planBoot(ctx context.Context, name, words string, override bool) (boot.Plan, error) {
+	request := boot.Request{Image: name, Consoles: stage.Consoles(), Operator: operator(), Append: words, Session: a.session()}
+	r, err := a.report()
+	isFlash := err == nil
+	if isFlash {
+		if img, ok := r.Image(name); ok {
+			if img, err = img.Verify(ctx, r.Target.FS, ops.Discard); err != nil {
+				return boot.Plan{}, err
+			}
+			request.Report = r.Verified(img)
+			return request.Plan()
 		}
-		r = r.Verified(img)
 	}
-	return boot.Request{Report: r, Image: name, Consoles: stage.Consoles(), Operator: operator(), Append: words}.Plan()
+	src, ok, otherwise := a.archiveSource(name)
+	switch {
+	case otherwise != nil:
+		return boot.Plan{}, otherwise
+	case !ok && !isFlash:
+		return boot.Plan{}, err
+	case !ok:
+		request.Report = r
+		return request.Plan()
+	case !isFlash && a.flash != "":
+		return boot.Plan{}, err
+	case !isFlash:
+		a.remark("no flash, so no flash= and no local arguments: " + err.Error())
+	}
+	m, err := a.readArchive(ctx, src, override)
+	if err != nil {
+		return boot.Plan{}, err
+	}
+	request.Report, request.Image = m.Report(r), boot.ArchiveName
+	return request.Plan()
+}
+
+// readArchive reads an archive into memory, where it stays until the program ends.
+func (a *app) readArchive(ctx context.Context, src imagearchive.Source, override bool) (*boot.Memory, error) {
+	trust, err := a.trusted()
+	if err != nil {
+		return nil, err
+	}
+	p := &progress{out: a.err, live: isTerminal(a.err)}
+	m, err := boot.ReadArchive(ctx, src, trust, p)
+	p.done()
+	if err != nil {
+		return nil, err
+	}
+	if why := m.Objection(trust); why != "" && !override {
+		return nil, &ops.Error{Kind: ops.Refused, Step: src.Name, Err: errors.New(why), Hint: "--override boots it all the same"}
+	}
+	return m, nil
 }
 
 // confirm asks on the terminal, unless --yes was given. Anything but the word is a no, and so is the

@@ -136,6 +136,7 @@ func TestDryRunWritesNothing(t *testing.T) {
 	must(t, os.WriteFile(kernel, kexectest.Kernel("6.1.0-test"), 0o644))
 	must(t, os.CopyFS(filepath.Join(dir, "flash"), demoTarget().FS))
 	must(t, os.Rename(lookDisk(t, "grub2"), filepath.Join(dir, "disk.img")))
+	tool(t, "minisign", dir, "minisign", "-G", "-W", "-p", "pub", "-s", "key")
 	commands := map[string]struct {
 		args string
 		code ops.Kind // 0 for success
@@ -143,6 +144,8 @@ func TestDryRunWritesNothing(t *testing.T) {
 		"console":           {"--demo", ops.Usage}, // it has no dry run, and says so
 		"init":              {"", ops.Usage},
 		"status":            {"--flash DIR/flash", 0},
+		"verify":            {"active --flash DIR/flash", 0},
+		"image sign":        {"--key DIR/key DIR/flash/system/active", 0},
 		"default show":      {"--flash DIR/disk.img", 0},
 		"default set":       {"backup --yes --flash DIR/disk.img", 0},
 		"default set-entry": {"2 --yes --flash DIR/disk.img", 0},

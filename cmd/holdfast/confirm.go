@@ -13,9 +13,10 @@ func (a *app) confirmCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "confirm",
 		Short: "tell GRUB that this boot was good; for the appliance's boot script",
-		Long: `Set GRUB's default back to the first entry of the group that was booted. Until
-then, GRUB goes on to the next entry at every start. It asks nothing, and to run
-it twice does no harm.`,
+		Long: `Set GRUB's default back to the first entry of the group that was booted, and mark
+the image as confirmed. Until then, GRUB goes on to the next entry at every
+start, and an image on trial has its tries counted. It asks nothing, and to run
+it twice does no harm: the second time, it writes nothing.`,
 		Example: `  holdfast confirm                    the slot is read from the kernel's command line
   holdfast confirm --slot active`,
 		Args: cobra.NoArgs,
@@ -25,16 +26,17 @@ it twice does no harm.`,
 			if r.Report, err = a.look(); err != nil {
 				return err
 			}
-			r.CommandLine = a.commandLine()
+			r.CommandLine, r.Running, r.Session = a.commandLine(), confirm.ReadRunning(), a.session()
 			p, err := r.Plan()
 			if err != nil {
 				return sayWhere(r.Report, err)
 			}
 			if p.Nothing() {
-				fmt.Fprintf(a.out, "already confirmed: the boot default is entry %s\n", shown(p.From))
+				a.remark(p.Unmarked())
+				fmt.Fprintf(a.out, "already confirmed: the boot default is entry %s\n", shown(p.Default.From))
 				return nil
 			}
-			return a.carryOut(cmd.Context(), p)
+			return sayWhere(r.Report, a.carryOut(cmd.Context(), p))
 		},
 	}
 	flags := cmd.Flags()

@@ -136,6 +136,7 @@ func (a *app) setDefault(ctx context.Context, r grubdefault.Request) (err error)
 	if r.Report, err = a.report(); err != nil {
 		return err
 	}
+	r.NoWait = a.noWait
 	p, err := r.Plan()
 	if err != nil {
 		return sayWhere(r.Report, err)

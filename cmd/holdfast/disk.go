@@ -40,7 +40,7 @@ func (a *app) diskCreateCommand() *cobra.Command {
 			if r.Size, err = parseSize(size); err != nil {
 				return err
 			}
-			p, err := r.Plan()
+			p, err := r.Plan(cmd.Context())
 			if err != nil {
 				return err
 			}

@@ -19,9 +19,13 @@ func guardCommand() *cobra.Command {
 	}
 }
 
-// session is what this machine and the flags say about every session.
+// session is what this machine and the flags say about every session. A flash that was named may be any
+// disk on a bench: what this system was booted from says nothing about it.
 func (a *app) session() session.Options {
-	booted, _ := stage.Argument(a.commandLine(), "img")
+	booted := ""
+	if a.flash == "" {
+		booted, _ = stage.Argument(a.commandLine(), "img")
+	}
 	return session.Options{Guard: guardWords(), NoWait: a.noWait, Booted: booted}
 }
 

@@ -27,7 +27,7 @@ func (a *app) carryOut(ctx context.Context, p plan) error {
 
 func (a *app) imageCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "image", Short: "make and look at image archives", Args: noCommand, RunE: help}
-	cmd.AddCommand(a.imagePackCommand(), a.imageSignCommand())
+	cmd.AddCommand(a.imagePackCommand(), a.imageSignCommand(), a.imageInspectCommand())
 	return cmd
 }
 

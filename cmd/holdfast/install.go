@@ -9,14 +9,14 @@ import (
 	"github.com/spf13/cobra"
 
 	"holdfast/ops"
-	opsarchive "holdfast/ops/archive"
+	imagearchive "holdfast/ops/archive"
 	"holdfast/ops/install"
 )
 
 func (a *app) installCommand() *cobra.Command {
 	var r install.Request
 	cmd := &cobra.Command{
-		Use:   "install {ARCHIVE | -}",
+		Use:   "install {ARCHIVE | URL | -}",
 		Short: "install an image: it becomes active, on trial, and what was active steps back",
 		Long: `Install an image from an archive: .tar.gz, .tar.zst, .tar.xz, .tar or .cpio.gz.
 
@@ -51,15 +51,12 @@ the old images or the new ones.`,
 	return operation(cmd)
 }
 
-// source is the archive that an argument names.
-func (a *app) source(arg string) (opsarchive.Source, error) {
-	if arg != "-" {
-		return opsarchive.File(arg)
+// source is the archive that an argument names: a file, a URL, or - for standard input.
+func (a *app) source(arg string) (imagearchive.Source, error) {
+	if arg == "-" && isTerminal(a.in) {
+		return imagearchive.Source{}, &ops.Error{Kind: ops.Usage, Err: errors.New("the archive would come from this terminal"), Hint: "name a file, or pipe one in"}
 	}
-	if isTerminal(a.in) {
-		return opsarchive.Source{}, &ops.Error{Kind: ops.Usage, Err: errors.New("the archive would come from this terminal"), Hint: "name a file, or pipe one in"}
-	}
-	return opsarchive.Reader("standard input", a.in), nil
+	return imagearchive.Named(arg, a.in)
 }
 
 func (a *app) install(ctx context.Context, r install.Request) error {
@@ -90,7 +87,7 @@ func (a *app) install(ctx context.Context, r install.Request) error {
 // agree asks for what only an operator may let pass: without a terminal, the flags say it.
 func (a *app) agree(ctx context.Context, r install.Request, p install.Plan) (install.Plan, error) {
 	asked := r
-	asks := isTerminal(a.in) && !a.yes && r.Source.Name != "standard input"
+	asks := isTerminal(a.in) && !a.yes
 	if why := p.Objection(); why != "" && !r.Override && asks {
 		fmt.Fprintf(a.out, "%s.\n", why)
 		fmt.Fprint(a.out, "Type override to install it all the same: ")

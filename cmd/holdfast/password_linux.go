@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"strings"
@@ -11,9 +12,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// readPassword reads a line from a terminal that does not show it. When ctx ends first, the terminal is
-// given back, and the reading goes on by itself until the process ends.
-func readPassword(ctx context.Context, in io.Reader) (string, error) {
+// readPassword asks on a terminal and reads a line that it does not show. When ctx ends first, the
+// terminal is given back, and the reading goes on by itself until the process ends.
+func readPassword(ctx context.Context, in io.Reader, out io.Writer, question string) (string, error) {
 	file, ok := in.(*os.File)
 	if !ok {
 		return "", errors.New("not a terminal")
@@ -26,10 +27,14 @@ func readPassword(ctx context.Context, in io.Reader) (string, error) {
 	hidden := *old
 	hidden.Lflag &^= unix.ECHO
 	hidden.Lflag |= unix.ICANON | unix.ISIG
-	if err := unix.IoctlSetTermios(fd, unix.TCSETSF, &hidden); err != nil {
+	// Not by TCSETSF, which waits for a line that may be stalled.
+	if err := unix.IoctlSetTermios(fd, unix.TCSETS, &hidden); err != nil {
 		return "", err
 	}
+	_ = unix.IoctlSetInt(fd, unix.TCFLSH, unix.TCIFLUSH)              // what was typed before was not meant for this
 	defer func() { _ = unix.IoctlSetTermios(fd, unix.TCSETS, old) }() // nothing else can be done about it
+	fmt.Fprint(out, question)
+	defer fmt.Fprintln(out) // the terminal did not show the one that was typed
 	type answer struct {
 		line string
 		err  error

@@ -27,6 +27,9 @@ type product struct {
 var made product
 
 func TestMain(m *testing.M) {
+	if len(os.Args) == 2 && os.Args[1] == guardWords()[1] { // the tests run commands in their own process
+		os.Exit(run(context.Background(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+	}
 	dir, err := os.MkdirTemp("", "holdfast")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

@@ -52,9 +52,7 @@ func (k keyFlags) ask(ctx context.Context, a *app) (string, error) {
 		return "", &ops.Error{Kind: ops.NotConfirmed, Err: errors.New("the key has a password, and there is no terminal to ask for it"),
 			Hint: "give it by --password-file FILE"}
 	}
-	fmt.Fprintf(a.err, "Password of %s: ", k.key)
-	defer fmt.Fprintln(a.err)
-	return readPassword(ctx, a.in)
+	return readPassword(ctx, a.in, a.err, "Password of "+k.key+": ")
 }
 
 func (a *app) imageSignCommand() *cobra.Command {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -64,16 +65,14 @@ func (a *app) verify(ctx context.Context, name string) ([]verify.Result, error) 
 	return verify.Flash(ctx, r, name, p)
 }
 
-// archiveSource opens an archive by its name. False for a name that is not one of a file, nor standard
-// input.
+// archiveSource opens an archive by its name. False for a name that is not one of a file, a URL, nor
+// standard input.
 func (a *app) archiveSource(name string) (imagearchive.Source, bool, error) {
 	switch info, err := os.Stat(name); {
 	case name == "" || slices.Contains(flash.Slots[:], name):
 		return imagearchive.Source{}, false, nil
-	case name == "-":
-		return imagearchive.Reader("standard input", a.in), true, nil
-	case err == nil && !info.IsDir(), strings.Contains(name, "/"):
-		src, err := imagearchive.File(name)
+	case name == "-", imagearchive.IsURL(name), err == nil && !info.IsDir(), strings.Contains(name, "/"):
+		src, err := imagearchive.Named(name, a.in)
 		return src, true, err
 	}
 	return imagearchive.Source{}, false, nil
@@ -98,19 +97,24 @@ func bad(results []verify.Result) error {
 
 // verifyText is a line for each thing, and below it each of its problems.
 func verifyText(results []verify.Result) string {
-	var text strings.Builder
-	table := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
+	var lines bytes.Buffer
+	table := tabwriter.NewWriter(&lines, 0, 0, 2, ' ', 0)
 	for _, r := range results {
 		state := r.Integrity.String()
 		if r.Signer != "" {
 			state += ", signed by " + shown(r.Signer)
 		}
 		fmt.Fprintf(table, "%s\t%s\t%s\n", shown(r.Name), dash(shown(r.Version)), state)
-		for _, note := range append(slices.Clone(r.Problems), r.Remarks...) {
-			fmt.Fprintf(table, "  %s\n", shown(note))
-		}
 	}
 	_ = table.Flush() // into memory
+	var text strings.Builder
+	for _, r := range results {
+		line, _ := lines.ReadString('\n')
+		text.WriteString(line)
+		for _, note := range append(slices.Clone(r.Problems), r.Remarks...) {
+			fmt.Fprintf(&text, "  %s\n", shown(note))
+		}
+	}
 	return text.String()
 }
 

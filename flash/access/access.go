@@ -7,6 +7,7 @@ package access
 import (
 	"errors"
 	"fmt"
+	"os"
 	"syscall"
 
 	"holdfast/flash/volume"
@@ -24,10 +25,11 @@ type Access struct {
 }
 
 // Open makes v's files writable. guard is the command of the guard, which calls Guard: the program
-// itself with a hidden word; with none, nobody undoes what a process that dies leaves. Errors wrap
-// fs.ErrPermission, syscall.EROFS or syscall.EBUSY where it is that.
-func Open(v *volume.Volume, guard []string) (*Access, error) {
-	a := &Access{guard: newGuard(guard)}
+// itself with a hidden word; with none, nobody undoes what a process that dies leaves. locks are files
+// that are locked by flock for the time of the access: the guard holds them too, until it is done.
+// Errors wrap fs.ErrPermission, syscall.EROFS or syscall.EBUSY where it is that.
+func Open(v *volume.Volume, guard []string, locks ...*os.File) (*Access, error) {
+	a := &Access{guard: newGuard(guard, locks)}
 	if err := a.open(v); err != nil {
 		return nil, errors.Join(fmt.Errorf("%s: %w", v.Name, err), a.Close())
 	}

@@ -51,7 +51,7 @@ func makeImage(t testing.TB, args ...string) string {
 			t.Fatal(err)
 		}
 	}
-	run(t, "e2fsprogs", "mke2fs", append(append([]string{"-q", "-F", "-d", tree}, args...), image, "8M")...)
+	run(t, "e2fsprogs", "mke2fs", append(append([]string{"-q", "-F", "-d", tree}, args...), image, "12M")...)
 	return image
 }
 

@@ -141,7 +141,9 @@ func (a *Access) Freeze() error {
 	}
 	err = freeze(dir)
 	if err == nil {
-		err = thaw(dir)
+		if err := thaw(dir); err != nil {
+			return err // the guard goes on to try
+		}
 	}
 	return errors.Join(err, a.guard.ask(message{Thawed: true}))
 }

@@ -67,6 +67,8 @@ func (w *watch) run(in io.Reader) error {
 		case <-late.C:
 			if w.thaw() != nil {
 				late.Reset(thawAgain)
+			} else {
+				w.release()
 			}
 		}
 	}

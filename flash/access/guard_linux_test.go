@@ -28,7 +28,7 @@ var phases = map[string]func(v *volume.Volume, guard []string, here func(*Access
 		return err
 	},
 	"told": func(v *volume.Volume, guard []string, here func(*Access)) error {
-		a := &Access{Dir: v.Dir, guard: newGuard(guard)}
+		a := &Access{Dir: v.Dir, guard: newGuard(guard, nil)}
 		return a.do(step{Kind: readonly, Dir: v.Dir, Flags: still}, func() error { here(a); return nil })
 	},
 	"writing": func(v *volume.Volume, guard []string, here func(*Access)) error {
@@ -44,7 +44,7 @@ var phases = map[string]func(v *volume.Volume, guard []string, here func(*Access
 		return errors.Join(err, f.Close())
 	},
 	"anew": func(v *volume.Volume, guard []string, here func(*Access)) error {
-		a := &Access{Dir: v.Dir, guard: newGuard(guard)}
+		a := &Access{Dir: v.Dir, guard: newGuard(guard, nil)}
 		s := step{Kind: restore, Dir: v.Dir, Device: v.Device, Type: "ext4", Flags: still | unix.MS_RELATIME}
 		return a.do(s, func() error {
 			err := unmount(v.Dir, patience)
@@ -249,6 +249,57 @@ func TestFreezeLimit(t *testing.T) {
 	tell.Close()
 	if err := <-done; err != nil {
 		t.Error(err)
+	}
+}
+
+// TestFreezeNeedsTheGuard: with a guard that died nothing is frozen.
+func TestFreezeNeedsTheGuard(t *testing.T) {
+	dir := mountAt(t, attachTo(t, makeImage(t, "-t", "ext4")), "ext4", unix.MS_RDONLY, "")
+	a, err := Open(openVolume(t, dir), program(t, "guard"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := a.guard.process.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.Freeze(); err == nil || !strings.Contains(err.Error(), "guard") {
+		t.Errorf("Freeze = %v, want that there is no guard", err)
+	}
+	write(t, dir, "cfg/new", "new") // or it waits for ever
+	if err := a.Close(); err != nil {
+		t.Errorf("Close = %v", err)
+	}
+	if got := mountLine(t, dir); got != "ro,relatime ro" {
+		t.Errorf("mounted %q", got)
+	}
+}
+
+// TestProgramOnIt runs from the file system that is not to be frozen, and writes its output there.
+func TestProgramOnIt(t *testing.T) {
+	dir := mountAt(t, attachTo(t, makeImage(t, "-t", "ext4")), "ext4", 0, "")
+	words := program(t, "mayfreeze", dir)
+	b, err := os.ReadFile(words[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	tmp := mountAt(t, "tmpfs", "tmpfs", 0, "")
+	for _, tt := range []struct{ program, output, want string }{
+		{tmp, tmp, "true"}, {dir, tmp, "this program is on it false"}, {tmp, dir, "its output is on it false"},
+	} {
+		name := filepath.Join(tt.program, "program")
+		if err := os.WriteFile(name, b, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		out, err := os.Create(filepath.Join(tt.output, "out"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		cmd := exec.Command(name, words[1:]...)
+		cmd.Stdout = out
+		err = errors.Join(cmd.Run(), out.Close(), os.Remove(name))
+		if got, _ := os.ReadFile(out.Name()); err != nil || strings.TrimSpace(string(got)) != tt.want {
+			t.Errorf("%s: MayFreeze = %q, %v, want %s", name, got, err, tt.want)
+		}
 	}
 }
 

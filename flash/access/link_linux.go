@@ -26,20 +26,21 @@ type message struct {
 // changes nothing needs none. A nil guard takes everything and does nothing.
 type guard struct {
 	command []string
+	locks   []*os.File // that it holds as well: nobody else begins before it is done
 	process *exec.Cmd
 	to      io.WriteCloser
 	from    *os.File
 }
 
-func newGuard(command []string) *guard {
+func newGuard(command []string, locks []*os.File) *guard {
 	if len(command) == 0 {
 		return nil
 	}
-	return &guard{command: command}
+	return &guard{command: command, locks: locks}
 }
 
 // start starts it in a session of its own: what a terminal sends to our group does not reach it. It
-// works in / and has nothing else of ours open: it must not keep a file system busy. It is there, and
+// works in / and has nothing of ours open but the locks: it must not keep a file system busy. It is there, and
 // deaf to signals, when start returns.
 func (g *guard) start() error {
 	if g.process != nil {
@@ -48,6 +49,7 @@ func (g *guard) start() error {
 	cmd := exec.Command(g.command[0], g.command[1:]...)
 	cmd.Dir = "/"
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	cmd.ExtraFiles = g.locks
 	to, err := cmd.StdinPipe()
 	if err != nil {
 		return err

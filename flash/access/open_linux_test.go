@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -27,6 +28,9 @@ func TestMain(m *testing.M) {
 			os.Exit(0)
 		case "child":
 			child(os.Args[2], os.Args[3])
+		case "mayfreeze":
+			fmt.Println((&Access{Dir: os.Args[2]}).MayFreeze())
+			os.Exit(0)
 		}
 	}
 	os.Exit(m.Run())
@@ -183,6 +187,17 @@ func TestRefuses(t *testing.T) {
 		}
 		if after := mountLine(t, tt.target); after != before {
 			t.Errorf("%s: mounted %q, want %q", tt.name, after, before)
+		}
+	}
+}
+
+// TestRoot: what / is stays as it is.
+func TestRoot(t *testing.T) {
+	for _, dir := range []string{"/", t.TempDir()} {
+		v := openVolume(t, dir)
+		err := mayRemount(v, &volume.Mount{Options: []string{"ro"}, ReadOnly: true, Whole: true})
+		if !errors.Is(err, syscall.EROFS) {
+			t.Errorf("%s: mayRemount = %v, want EROFS", dir, err)
 		}
 	}
 }

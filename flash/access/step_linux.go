@@ -36,6 +36,9 @@ const (
 	detach   kind = "detach"    // wait until the loop device Device, which nobody uses, is gone
 )
 
+// detachIn is how long a loop device may take to go: udev looks at each.
+const detachIn = 5 * time.Second
+
 // undo undoes the step, and waits a while for what is busy. To undo it twice, or to undo what was not
 // done, does nothing.
 func (s step) undo(wait time.Duration) error {
@@ -56,7 +59,7 @@ func (s step) undo(wait time.Duration) error {
 		}
 		return nil
 	case detach:
-		return s.detached(wait)
+		return s.detached(max(wait, detachIn))
 	}
 	return fmt.Errorf("undo %q: not known", s.Kind)
 }

@@ -19,6 +19,14 @@ const lockPoll = 100 * time.Millisecond
 // file, or on the directory where there is neither. It ends with unlock, and with this process. While
 // somebody else has it, waiting is called once, and Lock waits until ctx ends.
 func Lock(ctx context.Context, name string, waiting func()) (unlock func(), err error) {
+	f, err := lockFile(ctx, name, waiting)
+	if err != nil {
+		return nil, err
+	}
+	return func() { f.Close() }, nil
+}
+
+func lockFile(ctx context.Context, name string, waiting func()) (*os.File, error) {
 	f, err := os.OpenFile(name, os.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return nil, err
@@ -27,12 +35,28 @@ func Lock(ctx context.Context, name string, waiting func()) (unlock func(), err 
 		f.Close()
 		return nil, fmt.Errorf("lock %s: %w", name, err)
 	}
-	return func() { f.Close() }, nil
+	return f, nil
 }
 
 // LockAll takes the locks of several names. Whoever takes several takes them in the same order, by their
 // inodes, so that no two wait for each other; names of the same file are locked once.
 func LockAll(ctx context.Context, names []string, waiting func(name string)) (unlock func(), err error) {
+	held, err := LockFiles(ctx, names, waiting)
+	if err != nil {
+		return nil, err
+	}
+	return func() { closeAll(held) }, nil
+}
+
+func closeAll(files []*os.File) {
+	for _, f := range files {
+		f.Close()
+	}
+}
+
+// LockFiles is LockAll for who shares the locks with another process: each lasts until the last copy of
+// its file is closed.
+func LockFiles(ctx context.Context, names []string, waiting func(name string)) ([]*os.File, error) {
 	type file struct {
 		name     string
 		dev, ino uint64
@@ -47,21 +71,16 @@ func LockAll(ctx context.Context, names []string, waiting func(name string)) (un
 	}
 	slices.SortStableFunc(files, func(a, b file) int { return cmp.Or(cmp.Compare(a.dev, b.dev), cmp.Compare(a.ino, b.ino)) })
 	files = slices.CompactFunc(files, func(a, b file) bool { return a.dev == b.dev && a.ino == b.ino })
-	var held []func()
-	unlock = func() {
-		for _, u := range held {
-			u()
-		}
-	}
+	var held []*os.File
 	for _, f := range files {
-		one, err := Lock(ctx, f.name, func() { waiting(f.name) })
+		one, err := lockFile(ctx, f.name, func() { waiting(f.name) })
 		if err != nil {
-			unlock()
+			closeAll(held)
 			return nil, err
 		}
 		held = append(held, one)
 	}
-	return unlock, nil
+	return held, nil
 }
 
 func lock(ctx context.Context, f *os.File, waiting func()) error {

@@ -27,7 +27,7 @@ const DefaultLimit = 4 << 30
 // Image is what an archive holds, or what is known of it so far.
 type Image struct {
 	Format    string              // "tar.gz", "cpio.zst", "tar"
-	Folder    string              // of all members; "" when they are in none
+	Folder    string              // the one that all members are in; "" for none
 	Version   string              // of kernel.ver, else of system.ver
 	Arguments string              // of kernel.arg
 	Kernel    string              // version of the kernel itself; "" when it has not been seen
@@ -99,9 +99,9 @@ func Copy(ctx context.Context, src Source, trust signature.Trust, limit int64, p
 	defer a.close()
 	defer stop() // before close, which waits for a read under way
 	t := newTaking(trust, limit, put)
-	start := time.Now()
+	start, size := time.Now(), src.size(in)
 	t.tell = func(step string) {
-		rep.Progress(ops.Progress{Step: step, Done: f.n.Load(), Total: src.Size, Since: time.Since(start)})
+		rep.Progress(ops.Progress{Step: step, Done: f.n.Load(), Total: size, Since: time.Since(start)})
 	}
 	if err := t.all(a, method); err != nil {
 		return Image{}, src.failed(ctx, err)
@@ -135,7 +135,10 @@ func Peek(ctx context.Context, src Source, trust signature.Trust) (img Image, ne
 		return t.image, t.image.Size(), nil
 	}
 	t.known()
-	return t.image, max(t.image.Size(), unpackedSize(ctx, src, method)), nil
+	if t.allSized() {
+		return t.image, t.image.Size(), nil
+	}
+	return t.image, max(t.image.Size(), unpackedSize(ctx, src, in, method)), nil
 }
 
 // most is how long an archive may be whose members have limit bytes: what does not compress grows by

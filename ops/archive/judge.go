@@ -65,6 +65,16 @@ func (t *taking) vouched(name string) bool {
 	return name == sumsName || name == signatureName || t.want[name] != nil
 }
 
+// allSized reports whether the sizes of all members are known: the manifest says which there will be.
+func (t *taking) allSized() bool {
+	for name := range t.want {
+		if _, ok := t.image.Sizes[name]; !ok {
+			return false
+		}
+	}
+	return t.want != nil
+}
+
 // compare holds a member's hash against SHA256SUMS, once that is there.
 func (t *taking) compare(name string) error {
 	if want := t.want[name]; want != nil && !bytes.Equal(want, t.sums[name].sha256) {
@@ -198,19 +208,17 @@ func (t *taking) known() {
 	}
 }
 
-// contentID is the ID of an image without a manifest, as flash.ID has it.
-func (t *taking) contentID() flash.ID {
+// contentID is the ID of an image without a manifest, as package flash makes it of the same files.
+func (t *taking) contentID() (id flash.ID) {
 	h := sha256.New()
-	names := slices.Sorted(maps.Keys(t.image.Sizes))
-	for _, name := range names {
+	for _, name := range slices.Sorted(maps.Keys(t.image.Sizes)) {
 		fmt.Fprintf(h, "%s %d\n", name, t.image.Sizes[name])
-	}
-	for _, name := range names {
 		head := t.heads[name]
 		if bounds[name] > 0 {
 			head = []byte(t.texts[name])
 		}
 		h.Write(head[:min(len(head), 64<<10)])
 	}
-	return flash.ID(h.Sum(nil))
+	h.Sum(id[:0])
+	return id
 }

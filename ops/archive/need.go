@@ -12,27 +12,28 @@ import (
 // unpackedSize guesses how long an archive is without its compression, in bytes. gzip says it at its
 // end, zstd mostly at its beginning; else an image shrinks by little, its kernel and initrd being
 // compressed themselves. 0 when nothing is known.
-func unpackedSize(ctx context.Context, src Source, method compress.Method) int64 {
-	guess := src.Size + src.Size/4
+func unpackedSize(ctx context.Context, src Source, in io.Reader, method compress.Method) int64 {
+	size := src.size(in)
+	guess := size + size/4
 	if method == compress.None {
-		return src.Size
+		return size
 	}
 	if src.Once || src.Size == 0 {
 		return guess
 	}
-	in, err := src.Open(ctx)
+	again, err := src.Open(ctx)
 	if err != nil {
 		return guess
 	}
-	defer in.Close()
+	defer again.Close()
 	said, ok := int64(0), false
 	switch method {
 	case compress.Gzip:
-		said, ok = gzipSize(in, src.Size)
+		said, ok = gzipSize(again, src.Size)
 	case compress.Zstd:
-		said, ok = zstdSize(in)
+		said, ok = zstdSize(again)
 	}
-	if ok && said >= src.Size/2 && said <= DefaultLimit {
+	if ok && said >= size/2 && said <= DefaultLimit {
 		return said
 	}
 	return guess

@@ -20,7 +20,16 @@ type Source struct {
 	Open func(context.Context) (io.ReadCloser, error)
 	Once bool // it can be read only once; a Peek before it does not count
 
-	once *once
+	once   *once
+	length func(io.Reader) int64 // of one that Open gave, where Size is not known before
+}
+
+// size is how long in is, which Open gave, in bytes; 0 when not known.
+func (s Source) size(in io.Reader) int64 {
+	if s.length != nil {
+		return s.length(in)
+	}
+	return s.Size
 }
 
 // File is the archive in a file. One that is no regular file, such as a pipe, can be read only once.
@@ -54,8 +63,12 @@ func FS(volume string, fsys fs.FS, path string) (Source, error) {
 	if err != nil {
 		return Source{}, &ops.Error{Kind: ops.Invalid, Err: err}
 	}
+	return fromFS(volume, fsys, path, info.Size()), nil
+}
+
+func fromFS(volume string, fsys fs.FS, path string, size int64) Source {
 	open := func(context.Context) (io.ReadCloser, error) { return flash.OpenRegular(fsys, path) }
-	return Source{Name: volume + ":/" + path, Size: info.Size(), Open: open}, nil
+	return Source{Name: volume + ":/" + shown(path), Size: size, Open: open}
 }
 
 func onceOnly(name string, open func(context.Context) (io.ReadCloser, error)) Source {

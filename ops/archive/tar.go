@@ -230,6 +230,9 @@ func cString(b []byte) string {
 // other form is for sizes from 8 GiB on.
 func parseOctal(b []byte) (int64, error) {
 	digits := strings.Trim(cString(b), " ")
+	if digits == "" {
+		return 0, nil // GNU tar has no size for a volume's name
+	}
 	n, err := strconv.ParseUint(digits, 8, 62)
 	if err != nil {
 		return 0, fmt.Errorf("not an octal number: %q", shown(digits))

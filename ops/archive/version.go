@@ -19,10 +19,10 @@ func CheckVersion(version string) error {
 	if rest != "" || version == "" || len(version) > 64 || !strings.Contains(letters, version[:1]) {
 		return fmt.Errorf("version %s: want at most 64 letters, digits and . _ + ~ -, the first a letter, a digit or _", shown(version))
 	}
-	for _, name := range []string{flash.Active, flash.Backup, flash.Factory, "incoming", "hold", "trash"} {
-		// vfat does not tell Active from active.
+	for _, name := range []string{flash.Active, flash.Backup, flash.Factory, "incoming", "hold", "trash", "archive"} {
+		// vfat does not tell Active from active; img=archive is an image that was booted from memory.
 		if strings.EqualFold(version, name) {
-			return fmt.Errorf("version %q: is the name of a folder of the flash", version)
+			return fmt.Errorf("version %q: is a name that means something else", version)
 		}
 	}
 	return nil

@@ -12,6 +12,7 @@ import (
 	"holdfast/flash"
 	"holdfast/kexec"
 	"holdfast/ops"
+	"holdfast/ops/session"
 	"holdfast/ops/status"
 )
 
@@ -39,16 +40,20 @@ type Request struct {
 	Operator string          // name of the console the operator is at; "" when nobody asked
 	Append   string          // words for this boot only
 	Replace  *string         // the whole command line for this boot only
+	Session  session.Options // for counting a try of an image on trial
 }
 
-// Plan is what a boot will do. It changes nothing that is stored.
+// Plan is what a boot will do. It changes nothing that is stored but how many tries are left of an image
+// on trial.
 type Plan struct {
 	Image       status.Image
 	CommandLine kexec.CommandLine
 	Console     string   // the console that will be the next kernel's /dev/console; "" when none
 	Warnings    []string // in plain words
 
-	fsys fs.FS
+	fsys    fs.FS
+	target  status.Target
+	session session.Options
 }
 
 // Plan composes the boot and refuses, as an *ops.Error of kind Invalid or Refused, what cannot or
@@ -58,7 +63,7 @@ func (r Request) Plan() (Plan, error) {
 	if !ok {
 		return Plan{}, fail(ops.Usage, "", fmt.Errorf("no image %q on this flash", r.Image))
 	}
-	p := Plan{Image: img, fsys: r.Report.Target.FS}
+	p := Plan{Image: img, fsys: r.Report.Target.FS, target: r.Report.Target, session: r.Session}
 	p.CommandLine = kexec.Compose(kexec.Parts{
 		Image:    img.Arguments,
 		Consoles: r.Consoles,
@@ -128,6 +133,10 @@ func (p Plan) Apply(ctx context.Context, m Machine, rep ops.Reporter) error {
 		return err
 	}
 	rep.Log(fmt.Sprintf("%s: loaded by %v", p.Image.Name, method))
+	if err := ctx.Err(); err != nil {
+		return errors.Join(err, m.Unload())
+	}
+	p.countTry(ctx, rep)
 	if err := ctx.Err(); err != nil {
 		return errors.Join(err, m.Unload())
 	}

@@ -6,8 +6,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-
-	"golang.org/x/sys/unix"
 )
 
 // openFile opens a file as the kernel's loader wants it: as a descriptor. A file that is none (of
@@ -21,11 +19,10 @@ func openFile(ctx context.Context, fsys fs.FS, name string) (*os.File, error) {
 		return file, nil
 	}
 	defer f.Close()
-	fd, err := unix.MemfdCreate(name, unix.MFD_CLOEXEC)
+	mem, err := memoryFile(name)
 	if err != nil {
 		return nil, fmt.Errorf("make room in memory for %s: %w", name, err)
 	}
-	mem := os.NewFile(uintptr(fd), name)
 	if _, err := io.Copy(mem, reader{ctx, f}); err != nil {
 		mem.Close()
 		return nil, fmt.Errorf("copy %s into memory: %w", name, err)

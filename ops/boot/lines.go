@@ -15,6 +15,9 @@ func (p Plan) Lines() []ops.Line {
 	var lines []ops.Line
 	add := func(label, text string) { lines = append(lines, ops.Line{Label: label, Text: text}) }
 	add("boot", p.name())
+	if m, ok := p.fsys.(*Memory); ok {
+		add("from", "memory, nothing is saved; read from "+m.Source)
+	}
 	if i.Kernel != "" {
 		add("kernel", i.Kernel+p.version())
 	}
@@ -28,7 +31,11 @@ func (p Plan) Lines() []ops.Line {
 	for _, w := range p.Warnings {
 		add("note", w)
 	}
-	add("writes", "nothing")
+	if p.onTrial() {
+		add("writes", fmt.Sprintf("one try less: %d left to confirm in", p.left()))
+	} else {
+		add("writes", "nothing")
+	}
 	return lines
 }
 

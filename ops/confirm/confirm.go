@@ -1,5 +1,6 @@
 // Package confirm is what an appliance runs after a good boot: it sets the boot default back to the
-// first entry of the group that was booted. Without it, GRUB goes on to the next entry at every start.
+// first entry of the group that was booted, and marks the image confirmed. Without it, GRUB goes on to the
+// next entry at every start, and an image on trial is rolled back when its tries are used up.
 package confirm
 
 import (
@@ -15,6 +16,7 @@ import (
 	"holdfast/kexec"
 	"holdfast/ops"
 	"holdfast/ops/grubdefault"
+	"holdfast/ops/session"
 	"holdfast/ops/status"
 )
 
@@ -26,17 +28,8 @@ type Request struct {
 	CommandLine string // of the running kernel: img= and GRUB_ENTRY= say what was booted
 	Slot        string // said by the operator; "" takes it from CommandLine
 	Retries     int    // size of the groups, for a loader whose menu cannot be read; 0 when not given
-}
-
-// Plan is the change of the default that confirms. A default that is right already is a plan that
-// changes nothing.
-func (r Request) Plan() (grubdefault.Plan, error) {
-	change, err := r.change()
-	if err != nil {
-		return grubdefault.Plan{}, err
-	}
-	change.Report, change.Booted = r.Report, true
-	return change.Plan()
+	Running     Running
+	Session     session.Options // for marking the image
 }
 
 // change is what to set the default to.

@@ -18,6 +18,7 @@ import (
 	"holdfast/flash/store"
 	"holdfast/ops"
 	"holdfast/ops/history"
+	"holdfast/ops/lock"
 	"holdfast/ops/status"
 )
 
@@ -28,12 +29,15 @@ func (p Plan) Apply(ctx context.Context, rep ops.Reporter) error {
 		return nil
 	}
 	if !p.request.Locked {
-		names := lockNames(p.request.Report.Target, p.loader.place.Form)
-		unlock, err := store.LockAll(ctx, names, func(name string) { rep.Log("waiting: somebody else is at " + name) })
+		held, err := lock.Take(ctx, lockNames(p.request.Report.Target, p.loader.place.Form), p.request.NoWait, rep)
 		if err != nil {
-			return fail(kindOf(err, ops.Internal), "", err, "")
+			return err
 		}
-		defer unlock()
+		defer func() {
+			for _, f := range held {
+				f.Close()
+			}
+		}()
 	}
 	v, err := open(p.request.Report.Target.GRUB)
 	if err != nil {

@@ -29,6 +29,9 @@ type Request struct {
 
 	// Locked says that the caller holds the locks: a session, in whose directory the log then is.
 	Locked bool
+
+	// NoWait makes a lock that somebody holds an error of kind Refused.
+	NoWait bool
 }
 
 // Plan is what will be written, and where.

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -310,7 +311,7 @@ func TestApplyWaits(t *testing.T) {
 		}
 		log := waiter{unlock: unlock}
 		err = p.Apply(t.Context(), &log)
-		if want := "waiting: somebody else is at " + f.path; err != nil || len(log.said) != 2 || log.said[0] != want {
+		if want := fmt.Sprintf("waiting for %s: another holdfast is at work there (pid %d)", f.path, os.Getpid()); err != nil || len(log.said) != 2 || log.said[0] != want {
 			t.Errorf("Apply = %v and reports %q, want %q first", err, log.said, want)
 		}
 		unlock()

@@ -2,14 +2,14 @@ package mkdisk
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 
+	"holdfast/flash/signature"
 	"holdfast/ops"
+	"holdfast/ops/archive"
 	"holdfast/ops/output"
-	"holdfast/ops/pack"
 )
 
 // fillBoot makes the content of the boot partition below dir.
@@ -59,32 +59,11 @@ func (i image) unpack(ctx context.Context, dir string, rep ops.Reporter) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
-	f, err := os.Open(i.archive)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
 	rep.Progress(ops.Progress{Step: "unpack " + i.slot + " image"})
-	if _, err := pack.Unpack(cancellable{ctx, f}, dir); err != nil {
-		return fmt.Errorf("unpack %s image: %w", i.slot, err)
-	}
-	if _, err := pack.ReadKernel(filepath.Join(dir, "kernel.img")); err != nil {
-		return &ops.Error{Kind: ops.Invalid, Op: op, Step: i.slot + " image: kernel.img", Err: err}
-	}
-	return nil
-}
-
-// cancellable is a reader that ends with ctx.
-type cancellable struct {
-	ctx context.Context
-	io.Reader
-}
-
-func (c cancellable) Read(b []byte) (int, error) {
-	if err := c.ctx.Err(); err != nil {
-		return 0, err
-	}
-	return c.Reader.Read(b)
+	_, err := archive.Copy(ctx, i.from, signature.Trust{}, 0, func(name string, _ int64) (io.WriteCloser, error) {
+		return os.OpenFile(filepath.Join(dir, name), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	}, rep)
+	return about(i.slot, err)
 }
 
 func copyFile(ctx context.Context, to, from string, rep ops.Reporter) error {

@@ -108,7 +108,7 @@ func (p *Plan) imageEntry(slot, title string, number int, consoles []kexec.Conso
 		e.initrd = dir + "/initrd.img"
 	}
 	e.line = kexec.Compose(kexec.Parts{
-		Image: img.Args, Consoles: consoles, Local: p.request.SystemArgs,
+		Image: img.Arguments, Consoles: consoles, Local: p.request.SystemArgs,
 		Flash: p.id.flash(), Slot: slot, GRUBEntry: strconv.Itoa(number),
 	})
 	return e

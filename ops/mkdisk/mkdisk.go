@@ -5,6 +5,7 @@ package mkdisk
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -13,7 +14,9 @@ import (
 	"strings"
 
 	"holdfast/flash"
+	"holdfast/flash/signature"
 	"holdfast/ops"
+	"holdfast/ops/archive"
 	"holdfast/ops/output"
 	"holdfast/ops/pack"
 )
@@ -64,17 +67,18 @@ type Plan struct {
 
 // image is an archive for a slot.
 type image struct {
-	slot, archive string
-	pack.Image
+	slot string
+	from archive.Source
+	archive.Image
 }
 
 // Plan checks the request, reads the archives whole, and looks for the tools.
-func (r Request) Plan() (*Plan, error) {
+func (r Request) Plan(ctx context.Context) (*Plan, error) {
 	r.fill()
 	if err := r.check(); err != nil {
 		return nil, err
 	}
-	images, err := r.inspect()
+	images, err := r.inspect(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -148,25 +152,36 @@ func (r Request) check() error {
 }
 
 // inspect reads the archives, in the order of the slots.
-func (r Request) inspect() ([]image, error) {
+func (r Request) inspect(ctx context.Context) ([]image, error) {
 	var images []image
 	for _, slot := range flash.Slots {
 		name := r.Images[slot]
 		if name == "" {
 			continue
 		}
-		f, err := os.Open(name)
-		if err != nil {
-			return nil, &ops.Error{Kind: ops.Invalid, Op: op, Step: slot + " image", Err: err}
+		src, err := archive.File(name)
+		if err == nil && src.Once {
+			err = &ops.Error{Kind: ops.Invalid, Step: name, Err: errors.New("not a regular file")}
 		}
-		defer f.Close()
-		content, err := pack.Inspect(f)
-		if err != nil {
-			return nil, &ops.Error{Kind: ops.Invalid, Op: op, Step: slot + " image " + name, Err: err}
+		var content archive.Image
+		if err == nil {
+			content, err = archive.Copy(ctx, src, signature.Trust{}, 0, archive.Discard, ops.Discard)
 		}
-		images = append(images, image{slot: slot, archive: name, Image: content})
+		if err != nil {
+			return nil, about(slot, err)
+		}
+		images = append(images, image{slot, src, content})
 	}
 	return images, nil
+}
+
+// about says which slot's archive an error is about.
+func about(slot string, err error) error {
+	var e *ops.Error
+	if !errors.As(err, &e) {
+		return err
+	}
+	return &ops.Error{Kind: e.Kind, Op: op, Step: slot + " image", Err: e, Hint: e.Hint}
 }
 
 // String says in plain words what Apply will write.
@@ -178,8 +193,8 @@ func (p *Plan) String() string {
 		fmt.Sprintf("  partition 2, flash: ext2, %d MiB, label %s", p.layout.flash.size>>20, p.id.label),
 	}
 	for _, img := range p.images {
-		state := "not checked, it has no SHA256SUMS"
-		if img.Checked {
+		state := "not checked, it has no manifest"
+		if img.Integrity == flash.Intact {
 			state = "hashes right"
 		}
 		version := img.Version

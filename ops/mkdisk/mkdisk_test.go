@@ -101,8 +101,8 @@ func addConsole(t *testing.T, archive string) {
 	}
 }
 
-// archive packs an image whose /init prints name.
-func archive(t *testing.T, name, version, args string) string {
+// archived packs an image whose /init prints name.
+func archived(t *testing.T, name, version, args string) string {
 	t.Helper()
 	r := pack.Request{Kernel: testKernel(t), Initrd: marker(t, name), Version: version, Args: args, Output: filepath.Join(t.TempDir(), name+".tgz")}
 	p, err := r.Plan()
@@ -117,7 +117,7 @@ func archive(t *testing.T, name, version, args string) string {
 
 func create(t *testing.T, r Request) *Plan {
 	t.Helper()
-	p, err := r.Plan()
+	p, err := r.Plan(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -133,8 +133,8 @@ func request(t *testing.T, loader Loader) Request {
 	return Request{
 		Output: filepath.Join(t.TempDir(), "disk.img"), Loader: loader, Kernel: testKernel(t), Console: marker(t, "console"),
 		Images: map[string]string{
-			"active": archive(t, "active", "1.3.124", "quiet note=\"a b\" console=ttyS9 # not this"),
-			"backup": archive(t, "backup", "1.3.123", "quiet"),
+			"active": archived(t, "active", "1.3.124", "quiet note=\"a b\" console=ttyS9 # not this"),
+			"backup": archived(t, "backup", "1.3.123", "quiet"),
 		},
 		SystemArgs: "net.ifnames=0\n",
 	}
@@ -304,7 +304,7 @@ func TestSameRequestSameBytes(t *testing.T) {
 func mustPlan(t *testing.T, r Request) *Plan {
 	t.Helper()
 	r.Force = true
-	p, err := r.Plan()
+	p, err := r.Plan(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -353,7 +353,7 @@ func TestPlanRefuses(t *testing.T) {
 		r := good
 		r.Images = maps.Clone(good.Images)
 		test.change(&r)
-		_, err := r.Plan()
+		_, err := r.Plan(t.Context())
 		if err == nil || ops.ExitCode(err) != int(test.kind) || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%s: Plan() = %v (kind %d), want kind %d with %q", test.name, err, ops.ExitCode(err), test.kind, test.want)
 		}
@@ -364,7 +364,7 @@ func TestPlanRefuses(t *testing.T) {
 func TestNeededSizeIsEnough(t *testing.T) {
 	r := request(t, GRUB2)
 	r.Size = 1
-	_, err := r.Plan()
+	_, err := r.Plan(t.Context())
 	var e *ops.Error
 	if !errors.As(err, &e) {
 		t.Fatalf("Plan() = %v, want an *ops.Error", err)
@@ -378,7 +378,7 @@ func TestNeededSizeIsEnough(t *testing.T) {
 	tell(t, "e2fsck", "-fn", fmt.Sprintf("%s?offset=%d", r.Output, p.layout.flash.start))
 	r.Size -= 1 << 20
 	r.Force = true
-	if _, err := r.Plan(); ops.ExitCode(err) != int(ops.NoSpace) {
+	if _, err := r.Plan(t.Context()); ops.ExitCode(err) != int(ops.NoSpace) {
 		t.Errorf("Plan() of one MiB less = %v, want NoSpace", err)
 	}
 }

@@ -1,10 +1,11 @@
-// Package pack makes and reads image archives: a gzip'd tar with one top folder holding kernel.img,
-// initrd.img, kernel.arg, kernel.ver and SHA256SUMS over them.
+// Package pack makes image archives: a compressed tar with one top folder holding SHA256SUMS, kernel.arg,
+// kernel.ver, kernel.img and initrd.img. What says which image it is comes first, so that a look at the
+// beginning is enough to know it. Package archive reads them.
 package pack
 
 import (
 	"archive/tar"
-	"compress/gzip"
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -16,10 +17,20 @@ import (
 	"holdfast/flash"
 	"holdfast/flash/signature"
 	"holdfast/ops"
+	"holdfast/ops/archive"
 	"holdfast/ops/output"
 )
 
 const op = "image pack"
+
+// The files of an image.
+const (
+	kernelName  = "kernel.img"
+	initrdName  = "initrd.img"
+	argsName    = "kernel.arg"
+	versionName = "kernel.ver"
+	sumsName    = "SHA256SUMS"
+)
 
 // Request says what to pack. Initrd and Args may be empty.
 type Request struct {
@@ -27,7 +38,7 @@ type Request struct {
 	Initrd  string // file name
 	Version string // becomes kernel.ver, and the name of the folder
 	Args    string // text of kernel.arg, see DESIGN "The flash"
-	Output  string // file name of the archive
+	Output  string // file name of the archive; its end says how it is compressed, see compressors
 	Force   bool   // replace an existing archive
 
 	Secret *signature.Secret // signs the image; nil for none
@@ -46,7 +57,7 @@ func (p *Plan) String() string { return strings.Join(p.lines, "\n") }
 
 // Plan checks the request and looks at the files it names.
 func (r Request) Plan() (*Plan, error) {
-	if err := CheckVersion(r.Version); err != nil {
+	if err := archive.CheckStaged(r.Version); err != nil {
 		return nil, &ops.Error{Kind: ops.Usage, Op: op, Err: err}
 	}
 	if err := checkArgs(r.Args); err != nil {
@@ -60,27 +71,19 @@ func (r Request) Plan() (*Plan, error) {
 		return nil, &ops.Error{Kind: ops.Invalid, Op: op, Step: r.Kernel, Err: err, Hint: "give the kernel's bzImage, such as /boot/vmlinuz-*"}
 	}
 	p := &Plan{request: r, kernel: kernel.Version}
-	p.lines = append(p.lines, fmt.Sprintf("write %s, version %s", r.Output, r.Version))
-	for _, m := range r.members() {
-		size := int64(len(m.text))
-		if m.file != "" {
-			info, err := os.Stat(m.file)
-			if err == nil && !info.Mode().IsRegular() {
-				err = errors.New("not a regular file")
-			}
-			if err != nil {
-				return nil, &ops.Error{Kind: ops.Invalid, Op: op, Step: m.name, Err: err}
-			}
-			size = info.Size()
-		}
-		p.lines = append(p.lines, fmt.Sprintf("  %s, %d bytes%s", m.name, size, p.remark(m)))
-	}
-	p.lines = append(p.lines, "  "+sumsName)
+	p.lines = append(p.lines, fmt.Sprintf("write %s, version %s", r.Output, r.Version), "  "+sumsName)
 	if r.Secret != nil {
 		if _, err := r.Secret.Sign(nil, r.Model, r.Version); err != nil {
 			return nil, &ops.Error{Kind: ops.Usage, Op: op, Err: err}
 		}
 		p.lines = append(p.lines, fmt.Sprintf("  %s, by key %s", flash.SignatureFile, r.Secret.Key("").ID()))
+	}
+	for _, m := range r.members() {
+		size, err := m.size()
+		if err != nil {
+			return nil, &ops.Error{Kind: ops.Invalid, Op: op, Step: m.name, Err: err}
+		}
+		p.lines = append(p.lines, fmt.Sprintf("  %s, %d bytes%s", m.name, size, p.remark(m)))
 	}
 	return p, nil
 }
@@ -97,18 +100,50 @@ type member struct {
 	name, file, text string
 }
 
-// members gives the files in the order of the archive. kernel.arg is there also when it is empty:
-// it says that the image wants no arguments.
-func (r Request) members() []member {
-	list := []member{{name: kernelName, file: r.Kernel}}
-	if r.Initrd != "" {
-		list = append(list, member{name: initrdName, file: r.Initrd})
+func (m member) size() (int64, error) {
+	if m.file == "" {
+		return int64(len(m.text)), nil
 	}
+	info, err := os.Stat(m.file)
+	if err != nil {
+		return 0, err
+	}
+	if !info.Mode().IsRegular() {
+		return 0, errors.New("not a regular file")
+	}
+	return info.Size(), nil
+}
+
+// copy gives the content to dst, size bytes, and its hash.
+func (m member) copy(ctx context.Context, dst io.Writer, size int64, rep ops.Reporter, step string) ([]byte, error) {
+	var src io.Reader = strings.NewReader(m.text)
+	if m.file != "" {
+		f, err := os.Open(m.file)
+		if err != nil {
+			return nil, err
+		}
+		defer f.Close()
+		src = f
+	}
+	hash := sha256.New()
+	if err := output.Copy(ctx, io.MultiWriter(dst, hash), src, rep, step+" "+m.name, size); err != nil {
+		return nil, err
+	}
+	return hash.Sum(nil), nil
+}
+
+// members gives the files in the order of the archive, small ones first. kernel.arg is there also when
+// it is empty: it says that the image wants no arguments.
+func (r Request) members() []member {
 	args := strings.TrimSpace(r.Args)
 	if args != "" {
 		args += "\n"
 	}
-	return append(list, member{name: argsName, text: args}, member{name: versionName, text: r.Version + "\n"})
+	list := []member{{name: argsName, text: args}, {name: versionName, text: r.Version + "\n"}, {name: kernelName, file: r.Kernel}}
+	if r.Initrd != "" {
+		list = append(list, member{name: initrdName, file: r.Initrd})
+	}
+	return list
 }
 
 // Apply writes the archive. The same files give the same bytes.
@@ -120,90 +155,92 @@ func (p *Plan) Apply(ctx context.Context, rep ops.Reporter) error {
 	return nil
 }
 
+// sized is a member with what a first reading said of it.
+type sized struct {
+	member
+	size int64
+	hash []byte // nil for those that SHA256SUMS does not list
+}
+
+// write reads large files twice: their hashes come before them.
 func (p *Plan) write(ctx context.Context, rep ops.Reporter) error {
+	list, err := p.hash(ctx, rep)
+	if err != nil {
+		return err
+	}
 	out, err := output.Create(p.request.Output, p.request.Force)
 	if err != nil {
 		return err
 	}
 	defer out.Cleanup()
-	zip := gzip.NewWriter(out)
-	a := archive{tar: tar.NewWriter(zip), folder: p.request.Version}
-	if err := a.tar.WriteHeader(&tar.Header{Typeflag: tar.TypeDir, Name: a.folder + "/", Mode: 0o755, Format: tar.FormatUSTAR}); err != nil {
+	packed, err := compressor(p.request.Output)(out, tarSize(list))
+	if err != nil {
 		return err
 	}
-	for _, m := range p.request.members() {
-		if err := a.add(ctx, m, rep); err != nil {
+	w := tar.NewWriter(packed)
+	folder := p.request.Version + "/"
+	if err := w.WriteHeader(&tar.Header{Typeflag: tar.TypeDir, Name: folder, Mode: 0o755, Format: tar.FormatUSTAR}); err != nil {
+		return err
+	}
+	for _, m := range list {
+		if err := add(ctx, w, folder, m, rep); err != nil {
 			return fmt.Errorf("pack %s: %w", m.name, err)
 		}
 	}
-	sums := a.sums.String()
-	if err := a.add(ctx, member{name: sumsName, text: sums}, rep); err != nil {
-		return err
-	}
-	if p.request.Secret != nil {
-		sig, err := p.request.Secret.Sign([]byte(sums), p.request.Model, p.request.Version)
-		if err != nil {
-			return err
-		}
-		if err := a.add(ctx, member{name: flash.SignatureFile, text: string(sig)}, rep); err != nil {
-			return err
-		}
-	}
-	if err := errors.Join(a.tar.Close(), zip.Close()); err != nil {
+	if err := errors.Join(w.Close(), packed.Close()); err != nil {
 		return err
 	}
 	return out.Commit()
 }
 
-// archive writes members and notes their hashes. Owner and time stay zero: they are not content.
-type archive struct {
-	tar    *tar.Writer
-	folder string
-	sums   strings.Builder
+// hash gives all members, SHA256SUMS and its signature in front.
+func (p *Plan) hash(ctx context.Context, rep ops.Reporter) ([]sized, error) {
+	var list []sized
+	var sums strings.Builder
+	for _, m := range p.request.members() {
+		size, err := m.size()
+		if err != nil {
+			return nil, err
+		}
+		hash, err := m.copy(ctx, io.Discard, size, rep, "hash")
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, sized{m, size, hash})
+		fmt.Fprintf(&sums, "%x  %s\n", hash, m.name)
+	}
+	text := sums.String()
+	front := []sized{{member: member{name: sumsName, text: text}, size: int64(len(text))}}
+	if p.request.Secret != nil {
+		sig, err := p.request.Secret.Sign([]byte(text), p.request.Model, p.request.Version)
+		if err != nil {
+			return nil, err
+		}
+		front = append(front, sized{member: member{name: flash.SignatureFile, text: string(sig)}, size: int64(len(sig))})
+	}
+	return append(front, list...), nil
 }
 
-func (a *archive) add(ctx context.Context, m member, rep ops.Reporter) error {
-	var src io.Reader = strings.NewReader(m.text)
-	size := int64(len(m.text))
-	if m.file != "" {
-		f, err := os.Open(m.file)
-		if err != nil {
-			return err
-		}
-		defer f.Close()
-		info, err := f.Stat()
-		if err != nil {
-			return err
-		}
-		src, size = f, info.Size()
-	}
-	header := tar.Header{Typeflag: tar.TypeReg, Name: a.folder + "/" + m.name, Mode: 0o644, Size: size, Format: tar.FormatUSTAR}
-	if err := a.tar.WriteHeader(&header); err != nil {
+// add writes a member. Owner and time stay zero: they are not content.
+func add(ctx context.Context, w *tar.Writer, folder string, m sized, rep ops.Reporter) error {
+	header := tar.Header{Typeflag: tar.TypeReg, Name: folder + m.name, Mode: 0o644, Size: m.size, Format: tar.FormatUSTAR}
+	if err := w.WriteHeader(&header); err != nil {
 		return err
 	}
-	hash := sha256.New()
-	if err := output.Copy(ctx, io.MultiWriter(a.tar, hash), src, rep, "pack "+m.name, size); err != nil {
-		return err
+	hash, err := m.copy(ctx, w, m.size, rep, "pack")
+	if err == nil && m.hash != nil && !bytes.Equal(hash, m.hash) {
+		err = errors.New("it changed while it was packed")
 	}
-	fmt.Fprintf(&a.sums, "%x  %s\n", hash.Sum(nil), m.name)
-	return nil
+	return err
 }
 
-// CheckVersion says whether version can name a staged image on the flash: a folder beside the
-// slots, so the names of slots and of the folders that operations use are not versions.
-func CheckVersion(version string) error {
-	const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_"
-	rest := strings.TrimLeft(version, letters+".+~-")
-	if rest != "" || version == "" || len(version) > 64 || !strings.Contains(letters, version[:1]) {
-		return fmt.Errorf("version %q: want at most 64 letters, digits and . _ + ~ -, the first a letter, a digit or _", version)
+// tarSize is the length of the tar, in bytes: headers, contents in blocks of 512, and two empty blocks.
+func tarSize(list []sized) int64 {
+	size := int64(3 * 512)
+	for _, m := range list {
+		size += 512 + (m.size+511)/512*512
 	}
-	for _, name := range []string{flash.Active, flash.Backup, flash.Factory, "incoming", "hold", "trash"} {
-		// vfat does not tell Active from active.
-		if strings.EqualFold(version, name) {
-			return fmt.Errorf("version %q: is the name of a folder of the flash", version)
-		}
-	}
-	return nil
+	return size
 }
 
 func checkArgs(args string) error {

@@ -67,7 +67,7 @@ func TestPackIsReadByTarAndSha256sum(t *testing.T) {
 	apply(t, r)
 	run(t, dir, "tar", "xzf", "image.tgz")
 	got := run(t, dir, "tar", "tzf", "image.tgz")
-	want := "1.3.124/\n1.3.124/kernel.img\n1.3.124/initrd.img\n1.3.124/kernel.arg\n1.3.124/kernel.ver\n1.3.124/SHA256SUMS\n"
+	want := "1.3.124/\n1.3.124/SHA256SUMS\n1.3.124/kernel.arg\n1.3.124/kernel.ver\n1.3.124/kernel.img\n1.3.124/initrd.img\n"
 	if got != want {
 		t.Errorf("members = %q, want %q", got, want)
 	}
@@ -104,8 +104,8 @@ func TestPlanRefuses(t *testing.T) {
 		{"version with a line", func(r *Request) { r.Version = "1\n" }, ops.Usage, "version"},
 		{"version as path", func(r *Request) { r.Version = "../1" }, ops.Usage, "version"},
 		{"version hidden", func(r *Request) { r.Version = ".1" }, ops.Usage, "version"},
-		{"version long", func(r *Request) { r.Version = strings.Repeat("1", 65) }, ops.Usage, "version"},
-		{"version is a slot", func(r *Request) { r.Version = "Active" }, ops.Usage, "folder of the flash"},
+		{"version long", func(r *Request) { r.Version = strings.Repeat("1", 33) }, ops.Usage, "version"},
+		{"version is a slot", func(r *Request) { r.Version = "Active" }, ops.Usage, "means something else"},
 		{"arguments with a control character", func(r *Request) { r.Args = "a\x1b" }, ops.Usage, "control"},
 		{"no output", func(r *Request) { r.Output = "" }, ops.Usage, "no name"},
 		{"output exists", func(r *Request) { r.Output = write(t, "x") }, ops.Refused, "exists"},
@@ -118,9 +118,9 @@ func TestPlanRefuses(t *testing.T) {
 			t.Errorf("%s: Plan() = %v (kind %d), want kind %d with %q", test.name, err, ops.ExitCode(err), test.kind, test.want)
 		}
 	}
-	good.Version = "A9._+~-" + strings.Repeat("x", 57)
+	good.Version = "A9._+~-" + strings.Repeat("x", 25)
 	if _, err := good.Plan(); err != nil {
-		t.Errorf("Plan() of a version of 64 characters = %v, want none", err)
+		t.Errorf("Plan() of a version of 32 characters = %v, want none", err)
 	}
 }
 

@@ -4,10 +4,12 @@
 package session
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"sync"
 	"syscall"
 
@@ -16,7 +18,9 @@ import (
 	"holdfast/flash/store"
 	"holdfast/flash/volume"
 	"holdfast/ops"
+	"holdfast/ops/grubdefault"
 	"holdfast/ops/history"
+	"holdfast/ops/lock"
 	"holdfast/ops/status"
 )
 
@@ -64,18 +68,22 @@ func Begin(ctx context.Context, t status.Target, o Options, rep ops.Reporter) (*
 }
 
 func (s *Session) begin(ctx context.Context, t status.Target, o Options) error {
-	if err := s.lock(ctx, lockNames(t), o.NoWait); err != nil {
+	locks, err := s.lock(ctx, grubdefault.LockNames(t), o.NoWait)
+	if err != nil {
 		return err
 	}
-	a, err := access.Open(t.Volume, o.Guard)
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	a, err := access.Open(t.Volume, o.Guard, locks...)
 	if err != nil {
 		return notWritable(err)
 	}
 	s.undo = append(s.undo, a.Close)
 	s.Dir, s.target = a.Dir, moved(t, a.Volume)
 	// It may have another name now, by which others would lock it.
-	if name := lockName(a.Volume); name != lockName(t.Volume) {
-		if err := s.lock(ctx, []string{name}, o.NoWait); err != nil {
+	if name := nameOf(a.Volume); name != nameOf(t.Volume) {
+		if _, err := s.lock(ctx, []string{name}, o.NoWait); err != nil {
 			return err
 		}
 	}
@@ -91,6 +99,18 @@ func (s *Session) begin(ctx context.Context, t status.Target, o Options) error {
 	return s.recover(ctx)
 }
 
+// nameOf is what everybody locks of a volume.
+func nameOf(v *volume.Volume) string { return cmp.Or(v.Device, v.Disk, v.Dir) }
+
+// lock takes locks until the session ends.
+func (s *Session) lock(ctx context.Context, names []string, noWait bool) ([]*os.File, error) {
+	files, err := lock.Take(ctx, names, noWait, s.rep)
+	for _, f := range files {
+		s.undo = append(s.undo, f.Close)
+	}
+	return files, err
+}
+
 // recover finishes or undoes what a crash interrupted, and looks at what there is then.
 func (s *Session) recover(ctx context.Context) error {
 	done, err := s.Tree.Recover(ctx)
@@ -100,11 +120,6 @@ func (s *Session) recover(ctx context.Context) error {
 	}
 	if err != nil {
 		return &ops.Error{Kind: kindOf(err), Step: "finish what was interrupted", Err: err, Hint: "see holdfast status; holdfast repair tries again"}
-	}
-	if done.Event.Kind != flash.NoEvent {
-		if err := s.Tree.Write(func(r *flash.Record) { r.Last = done.Event }); err != nil {
-			return &ops.Error{Kind: kindOf(err), Err: err}
-		}
 	}
 	return s.Look()
 }

@@ -1,58 +1,55 @@
-package session
+// Package lock waits for the locks on a flash, and says for whom: every operation that writes to a flash,
+// or to what holds its saved boot default, takes them first.
+package lock
 
 import (
 	"bufio"
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"strings"
+	"syscall"
 	"time"
 
 	"holdfast/flash/store"
-	"holdfast/flash/volume"
 	"holdfast/ops"
-	"holdfast/ops/grubdefault"
-	"holdfast/ops/status"
 )
 
 // grace is how long somebody may hold a lock although we do not wait: udev takes it for moments when
 // a device appears.
 const grace = 500 * time.Millisecond
 
-// lockNames are those that a change of the boot default locks: both kinds of operations exclude each
-// other, and those for flashes that share a saved default.
-func lockNames(t status.Target) []string { return grubdefault.LockNames(t) }
-
-func lockName(v *volume.Volume) string { return cmp.Or(v.Device, v.Disk, v.Dir) }
-
 // errHeld ends a wait that nobody asked for.
-var errHeld = errors.New("another holdfast is at work there")
+var errHeld = errors.New("held")
 
-// lock takes locks until the session ends.
-func (s *Session) lock(ctx context.Context, names []string, noWait bool) error {
+// Take takes the locks of devices, image files or directories. They end when the files are closed, by
+// every process that has them. For whom it waits is told to rep; with noWait it does not wait, and the
+// error is of kind Refused.
+func Take(ctx context.Context, names []string, noWait bool, rep ops.Reporter) ([]*os.File, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	by := ""
-	unlock, err := store.LockAll(ctx, names, func(name string) {
+	files, err := store.LockFiles(ctx, names, func(name string) {
 		by = name + ": " + holder(name)
 		if noWait {
 			time.AfterFunc(grace, func() { cancel(errHeld) })
 			return
 		}
-		s.rep.Log("waiting for " + by)
+		rep.Log("waiting for " + by)
 	})
 	switch {
 	case err == nil:
-		s.undo = append(s.undo, func() error { unlock(); return nil })
-		return nil
+		return files, nil
 	case errors.Is(context.Cause(ctx), errHeld):
-		return &ops.Error{Kind: ops.Refused, Err: errors.New(by), Hint: "try again when it is done, or without --no-wait"}
+		return nil, &ops.Error{Kind: ops.Refused, Err: errors.New(by), Hint: "try again when it is done, or without --no-wait"}
 	case ctx.Err() != nil:
-		return fmt.Errorf("waiting for %s: %w", by, ctx.Err())
+		return nil, fmt.Errorf("waiting for %s: %w", by, ctx.Err())
+	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS), errors.Is(err, syscall.EBUSY):
+		return nil, &ops.Error{Kind: ops.NotWritable, Err: err, Hint: "run this as root"}
 	}
-	return &ops.Error{Kind: kindOf(err), Err: err}
+	return nil, &ops.Error{Kind: ops.Internal, Err: err}
 }
 
 // holder says who holds the lock on a device or file, as far as /proc tells.
@@ -62,13 +59,14 @@ func holder(name string) string {
 		return "another holdfast is at work there"
 	}
 	comm, _ := os.ReadFile("/proc/" + pid + "/comm")
-	if program := strings.TrimSpace(string(comm)); program != "" && program != "holdfast" && program != "init" && pid != fmt.Sprint(os.Getpid()) {
+	own, _ := os.ReadFile("/proc/self/comm")
+	if program := strings.TrimSpace(string(comm)); program != "" && program != "holdfast" && program != strings.TrimSpace(string(own)) {
 		return fmt.Sprintf("%s (pid %s) is at work there", program, pid)
 	}
 	return fmt.Sprintf("another holdfast is at work there (pid %s)", pid)
 }
 
-// lockedBy is the process that holds a lock by flock, "" when that is not known. A line of /proc/locks
+// lockedBy is the process that took a lock by flock, "" when that is not known. A line of /proc/locks
 // (Documentation/filesystems/locks.rst): number, FLOCK, ADVISORY, WRITE, pid, device and inode, range.
 func lockedBy(name string) string {
 	key, err := lockKey(name)
