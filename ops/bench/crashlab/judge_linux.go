@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"os"
 	"os/exec"
@@ -92,19 +93,48 @@ func (b *bench) close() error {
 	return os.RemoveAll(b.scratch)
 }
 
-// judge looks at the state that is in b.image, first as GRUB does and then as Linux does, and says what
-// is wrong. did is what recovery did.
-func (b *bench) judge(law Law, done bool, recover Recover) (wrong, did []string) {
+// verdict is what the judges say of a state.
+type verdict struct {
+	wrong  []string
+	did    []string // what recovery did
+	manual bool     // e2fsck -p left it to a person, and -y was run
+	stuck  bool     // recovery could not go on before an e2fsck
+}
+
+// The ways in which Linux comes to look at a state. Neither the console nor most appliances have an
+// e2fsck, and the kernel mounts without one; others run it before.
+type way int
+
+const (
+	unchecked way = iota
+	checked
+)
+
+func (w way) String() string { return []string{"unchecked", "checked"}[w] }
+
+// judge looks at the state that load makes in the image, first as GRUB does and then as Linux does in each of
+// the ways, and says what is wrong.
+func (b *bench) judge(load func(image []byte), law Law, done bool, recover Recover, ways ...way) (v verdict) {
 	known := newCatalogue(law.Known...)
+	load(b.image)
 	raw, err := b.grub(known)
 	if err != nil {
-		return []string{"GRUB's eye: " + err.Error()}, nil
+		return verdict{wrong: []string{"GRUB's eye: " + err.Error()}}
 	}
 	for _, w := range law.instant(raw) {
-		wrong = append(wrong, "GRUB's eye: "+w+": "+raw.String())
+		v.wrong = append(v.wrong, "GRUB's eye: "+w+": "+raw.String())
 	}
-	did, faults := b.linux(known, law, done, recover)
-	return append(wrong, faults...), did
+	for i, w := range ways {
+		if i > 0 {
+			load(b.image)
+		}
+		did, wrong := b.linux(known, law, done, recover, w, &v)
+		v.did = append(v.did, did...)
+		for _, what := range wrong {
+			v.wrong = append(v.wrong, fmt.Sprintf("Linux's eye, %v: %s (recovery: %q)", w, what, did))
+		}
+	}
+	return v
 }
 
 // instant is what holds at every instant.
@@ -152,41 +182,64 @@ func (b *bench) grub(known catalogue) (View, error) {
 	return known.view(files), err
 }
 
-// linux checks the file system, mounts it and has it recovered, twice.
-func (b *bench) linux(known catalogue, law Law, done bool, recover Recover) (did, wrong []string) {
-	if err := b.fsck(); err != nil {
-		return nil, []string{"Linux's eye: " + err.Error()}
+// linux mounts the file system and has it recovered, twice.
+func (b *bench) linux(known catalogue, law Law, done bool, recover Recover, w way, v *verdict) (did, wrong []string) {
+	if w == checked {
+		var err error
+		if v.manual, err = fsck(b.file); err != nil {
+			return nil, []string{err.Error()}
+		}
 	}
 	if err := mount(b.loop, b.dir, b.fstype); err != nil {
-		return nil, []string{"Linux's eye: " + err.Error()}
+		return nil, []string{err.Error()}
 	}
-	did, wrong = b.recovered(known, law, done, recover)
+	did, wrong = b.recovered(known, law, done, recover, w, v)
 	if err := unmount(b.dir); err != nil {
 		wrong = append(wrong, err.Error())
 	}
 	return did, wrong
 }
 
-// fsck is what runs before a flash is mounted after an unclean stop. 1 is "errors were corrected".
-func (b *bench) fsck() error {
-	ctx, cancel := context.WithTimeout(context.Background(), timeLimit)
-	defer cancel()
-	out, err := exec.CommandContext(ctx, "e2fsck", "-p", b.file).CombinedOutput()
-	var exit *exec.ExitError
-	if err != nil && !(errors.As(err, &exit) && exit.ExitCode() == 1) {
-		return fmt.Errorf("e2fsck -p: %w\n%s", err, out)
+// fsck does what is done to a flash after an unclean stop: e2fsck -p, and where that will not decide
+// alone, as on ext2 after almost any power cut, e2fsck -y. 0 is "nothing wrong", 1 "all corrected".
+func fsck(file string) (manual bool, err error) {
+	status, out, err := e2fsck("-p", file)
+	if err == nil && status&^1 == 4 {
+		manual = true
+		status, out, err = e2fsck("-y", file)
 	}
-	return nil
+	if err == nil && status > 1 {
+		err = fmt.Errorf("e2fsck: exit status %d\n%s", status, out)
+	}
+	return manual, err
 }
 
-func (b *bench) recovered(known catalogue, law Law, done bool, recover Recover) (did, wrong []string) {
+func e2fsck(args ...string) (status int, out []byte, err error) {
+	ctx, cancel := context.WithTimeout(context.Background(), timeLimit)
+	defer cancel()
+	out, err = exec.CommandContext(ctx, "e2fsck", args...).CombinedOutput()
+	var exit *exec.ExitError
+	if errors.As(err, &exit) && exit.Exited() {
+		return exit.ExitCode(), out, nil
+	}
+	if errors.Is(err, exec.ErrNotFound) {
+		err = errors.New("e2fsck is missing: apt-get install e2fsprogs")
+	}
+	return 0, out, err
+}
+
+func (b *bench) recovered(known catalogue, law Law, done bool, recover Recover, w way, v *verdict) (did, wrong []string) {
 	did, err := recover(b.dir, b.fstype)
+	if needsCheck(b.fstype, w, err) {
+		v.stuck = true
+		return did, law.stuck(known, b.dir)
+	}
 	if err != nil {
 		return did, []string{"recovery: " + err.Error()}
 	}
 	once, err := readTree(b.dir)
 	if err != nil {
-		return did, []string{"Linux's eye: " + err.Error()}
+		return did, []string{err.Error()}
 	}
 	wrong = law.after(known.view(once), done)
 	wrong = append(wrong, law.left(b.dir)...)
@@ -204,9 +257,30 @@ func (b *bench) recovered(known catalogue, law Law, done bool, recover Recover) 
 		wrong = append(wrong, fmt.Sprintf("recovery again changes something: %q", again))
 	}
 	for i := range wrong {
-		wrong[i] = fmt.Sprintf("Linux's eye: %s: %v (recovery: %q)", wrong[i], known.view(once), did)
+		wrong[i] = fmt.Sprintf("%s: %v", wrong[i], known.view(once))
 	}
 	return did, wrong
+}
+
+// needsCheck reports that recovery stopped at names without inodes. An ext2 whose power went has them in what
+// was being written, and no call but those of an e2fsck makes them go away.
+func needsCheck(fstype string, w way, err error) bool {
+	return fstype == "ext2" && w == unchecked && errors.Is(err, unix.EUCLEAN)
+}
+
+// stuck is what holds all the same when recovery stopped so: the slots.
+func (l Law) stuck(known catalogue, dir string) []string {
+	files := map[string][]byte{}
+	for _, part := range []string{"boot/grub", "system/active", "system/backup", "system/factory"} {
+		below, err := readTree(filepath.Join(dir, part))
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return []string{"recovery was stuck, and " + err.Error()}
+		}
+		for name, data := range below {
+			files[part+"/"+name] = data
+		}
+	}
+	return l.instant(known.view(files))
 }
 
 // after is what holds once recovery has run.

@@ -27,6 +27,7 @@ type Budget struct {
 	Deep   int  // of them, how many recoveries that had something to do are recorded and cut themselves
 	Cuts   int  // states judged of each of those; 0 for all
 	First  bool // stop at the first bad state
+	OneWay bool // Linux looks at every second state after e2fsck and at the others without, not at each in both ways
 	Seed   uint64
 }
 
@@ -51,6 +52,8 @@ type Result struct {
 	Time   time.Duration // of the operation
 	Found  int           // different states
 	Judged int           // of them, and of recoveries that were cut
+	Manual int           // of those that e2fsck saw, how many it did not put right alone: -p, and then -y
+	Stuck  int           // of those that it did not see, in how many recovery could not go on before it had: ext2 only
 	Bad    []Bad
 	Log    Log
 }
@@ -170,14 +173,14 @@ func (l *Lab) begin(s Scenario) ([]byte, error) {
 func (l *Lab) judgeAll(r *Result, s Scenario, states *States, list []State, done func(State) bool, budget Budget) (deep []State) {
 	var mu sync.Mutex
 	next := 0
-	take := func() (State, bool) {
+	take := func() (st State, number int, ok bool) {
 		mu.Lock()
 		defer mu.Unlock()
 		if next >= len(list) || budget.First && len(r.Bad) > 0 {
-			return State{}, false
+			return State{}, 0, false
 		}
 		next++
-		return list[next-1], true
+		return list[next-1], next, true
 	}
 	seen := map[string]int{}
 	type interesting struct {
@@ -185,14 +188,20 @@ func (l *Lab) judgeAll(r *Result, s Scenario, states *States, list []State, done
 		rank int
 	}
 	var did []interesting
-	told := func(st State, wrong, acts []string) {
+	told := func(st State, v verdict) {
 		mu.Lock()
 		defer mu.Unlock()
 		r.Judged++
-		if len(wrong) > 0 {
-			r.Bad = append(r.Bad, Bad{State: st, Wrong: wrong})
+		if v.manual {
+			r.Manual++
 		}
-		if kind := strings.Join(acts, "; "); kind != "" {
+		if v.stuck {
+			r.Stuck++
+		}
+		if len(v.wrong) > 0 {
+			r.Bad = append(r.Bad, Bad{State: st, Wrong: v.wrong})
+		}
+		if kind := strings.Join(v.did, "; "); kind != "" {
 			did = append(did, interesting{st, seen[kind]})
 			seen[kind]++
 		}
@@ -200,10 +209,13 @@ func (l *Lab) judgeAll(r *Result, s Scenario, states *States, list []State, done
 	var wait sync.WaitGroup
 	for _, b := range l.benches {
 		wait.Go(func() {
-			for st, ok := take(); ok; st, ok = take() {
-				states.Disk(st, b.image)
-				wrong, acts := b.judge(s.Law, done(st), s.Recover)
-				told(st, wrong, acts)
+			for st, number, ok := take(); ok; st, number, ok = take() {
+				ways := []way{unchecked, checked}
+				if budget.OneWay {
+					ways = ways[number%2 : number%2+1]
+				}
+				load := func(image []byte) { states.Disk(st, image) }
+				told(st, b.judge(load, s.Law, done(st), s.Recover, ways...))
 			}
 		})
 	}
@@ -218,16 +230,15 @@ func (l *Lab) judgeAll(r *Result, s Scenario, states *States, list []State, done
 
 // deeper records the recovery of a state, and judges the states that a second power cut could have left.
 func (l *Lab) deeper(r *Result, s Scenario, states *States, st State, budget Budget) error {
-	b := l.benches[0]
-	states.Disk(st, b.image)
-	if err := b.fsck(); err != nil {
-		return nil // the first judgement told it
-	}
-	image := slices.Clone(b.image)
+	image := make([]byte, len(l.benches[0].image))
+	states.Disk(st, image)
 	log, err := l.disk.Record(image, s.Fixture.Type, func(dir string, _ func(string)) error {
 		_, err := s.Recover(dir, s.Fixture.Type)
 		return err
 	})
+	if needsCheck(s.Fixture.Type, unchecked, err) {
+		return nil
+	}
 	if err != nil {
 		return fmt.Errorf("%s on %s: recovery of %v: %w", s.Name, s.Fixture.Type, st, err)
 	}
@@ -240,6 +251,8 @@ func (l *Lab) deeper(r *Result, s Scenario, states *States, st State, budget Bud
 		part.Bad[i] = Bad{State: st, Cut: &part.Bad[i].State, Wrong: part.Bad[i].Wrong}
 	}
 	r.Judged += part.Judged
+	r.Manual += part.Manual
+	r.Stuck += part.Stuck
 	r.Bad = append(r.Bad, part.Bad...)
 	return nil
 }

@@ -16,20 +16,20 @@ func budget() crashlab.Budget {
 	if *full {
 		return crashlab.Budget{Deep: 12, Seed: theSeed}
 	}
-	return crashlab.Budget{States: 40, Deep: 2, Cuts: 8, Seed: theSeed}
+	return crashlab.Budget{States: 40, OneWay: true, Deep: 2, Cuts: 8, Seed: theSeed}
 }
 
 // table prints what was judged.
 func table(t *testing.T) (add func(name, fstype string, r crashlab.Result)) {
 	var text strings.Builder
 	w := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "operation\tfile system\twrites\tflushes\tKiB\tms\tstates\tjudged\tbad")
+	fmt.Fprintln(w, "operation\tfile system\twrites\tflushes\tKiB\tms\tstates\tjudged\tfsck -y\tstuck\tbad")
 	t.Cleanup(func() {
 		w.Flush()
 		fmt.Fprintf(os.Stdout, "crash lab, -lab.seed %d\n%s", theSeed, text.String())
 	})
 	return func(name, fstype string, r crashlab.Result) {
-		fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%d\t%d\t%d\t%d\t%d\n", name, fstype, r.Writes, r.Flushes, r.Bytes>>10, r.Time.Milliseconds(), r.Found, r.Judged, len(r.Bad))
+		fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\n", name, fstype, r.Writes, r.Flushes, r.Bytes>>10, r.Time.Milliseconds(), r.Found, r.Judged, r.Manual, r.Stuck, len(r.Bad))
 	}
 }
 
@@ -61,6 +61,17 @@ func TestTree(t *testing.T) {
 				s.Law.Legal = append(s.Law.Legal, slots{"v1", "v2"}) // it rotates three times
 				add(s.Name, typ, run(t, lab, s, budget()))
 			}
+		}
+	}
+}
+
+// TestOperations judges the operations as the program has them.
+func TestOperations(t *testing.T) {
+	add := table(t)
+	for _, typ := range types {
+		lab := newLab(t)
+		for _, s := range opsScenarios(typ, store.Options{}) {
+			add(s.Name, typ, run(t, lab, s, budget()))
 		}
 	}
 }

@@ -69,12 +69,25 @@ func detach(loop string) error {
 	return retry(func() error { return unix.IoctlSetInt(int(d.Fd()), unix.LOOP_CLR_FD, 0) })
 }
 
-// mount mounts a device on dir.
+// mount mounts a device on dir. What lies below the device may have changed behind its back, and somebody who
+// searches the disks of the machine may have had it open meanwhile: then the kernel would go on with its old pages.
 func mount(device, dir, fstype string) error {
+	if err := forget(device); err != nil {
+		return fmt.Errorf("drop what is in memory of %s: %w", device, err)
+	}
 	if err := retry(func() error { return unix.Mount(device, dir, fstype, unix.MS_NOATIME, "") }); err != nil {
 		return fmt.Errorf("mount %s as %s: %w", device, fstype, err)
 	}
 	return nil
+}
+
+func forget(device string) error {
+	d, err := os.Open(device)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	return unix.IoctlSetInt(int(d.Fd()), unix.BLKFLSBUF, 0)
 }
 
 func unmount(dir string) error {

@@ -85,8 +85,8 @@ func stage(t *store.Tree, version string) (*store.Incoming, error) {
 	return in, in.Seal(context.Background(), nil)
 }
 
-// install installs a version, from one pair to another, as ops/install does.
-func install(t *store.Tree, version string, before, after crashlab.Slots) error {
+// installTree installs a version, from one pair to another, as ops/install does.
+func installTree(t *store.Tree, version string, before, after crashlab.Slots) error {
 	if _, err := stage(t, version); err != nil {
 		return err
 	}
@@ -162,18 +162,18 @@ func treeScenarios(fstype string, o store.Options) []crashlab.Scenario {
 	confirmed := records(nil, entry("v2", flash.Confirmed, 0))
 	return []crashlab.Scenario{{
 		Name: "install", Fixture: fixture(three), Prepare: confirmed, Recover: recoverTree,
-		Run: tree(func(t *store.Tree) error { return install(t, "v3", before, after) }),
+		Run: tree(func(t *store.Tree) error { return installTree(t, "v3", before, after) }),
 		Law: crashlab.Law{Known: versions, Keep: []string{"v2"}, Legal: []slots{before}, Done: after,
 			Check: states(is{"v2": flash.Confirmed}, is{"v3": flash.Trial})},
 	}, {
 		Name: "install over a trial", Fixture: fixture(three), Recover: recoverTree,
 		Prepare: records(nil, entry("v2", flash.Trial, 2), entry("v1", flash.Confirmed, 0)),
-		Run:     tree(func(t *store.Tree) error { return install(t, "v3", before, slots{"v3", "v1"}) }),
+		Run:     tree(func(t *store.Tree) error { return installTree(t, "v3", before, slots{"v3", "v1"}) }),
 		Law: crashlab.Law{Known: versions, Keep: []string{"v1"}, Legal: []slots{before}, Done: slots{"v3", "v1"},
 			Check: states(is{"v1": flash.Confirmed}, is{"v3": flash.Trial})},
 	}, {
 		Name: "install, no backup", Fixture: fixture(map[string]string{"active": "v2", "factory": "v0"}), Prepare: confirmed, Recover: recoverTree,
-		Run: tree(func(t *store.Tree) error { return install(t, "v3", slots{"v2", ""}, after) }),
+		Run: tree(func(t *store.Tree) error { return installTree(t, "v3", slots{"v2", ""}, after) }),
 		Law: crashlab.Law{Known: versions, Keep: []string{"v2"}, Legal: []slots{{"v2", ""}}, Done: after,
 			Check: states(is{"v2": flash.Confirmed}, is{"v3": flash.Trial})},
 	}, {
@@ -183,7 +183,7 @@ func treeScenarios(fstype string, o store.Options) []crashlab.Scenario {
 			return errors.Join(confirmed(dir, fstype), crashlab.Fill(dir, crashlab.NewImage("v3").Size()>>10+40))
 		},
 		Run: tree(func(t *store.Tree) error {
-			return errors.Join(install(t, "v3", before, after), install(t, "v4", after, slots{"v4", "v2"}))
+			return errors.Join(installTree(t, "v3", before, after), installTree(t, "v4", after, slots{"v4", "v2"}))
 		}),
 		Law: crashlab.Law{Known: versions, Keep: []string{"v2"}, Legal: []slots{before, after}, Done: slots{"v4", "v2"},
 			Check: states(is{"v2": flash.Confirmed}, is{"v4": flash.Trial})},
@@ -250,6 +250,12 @@ func treeScenarios(fstype string, o store.Options) []crashlab.Scenario {
 		}),
 		Law: crashlab.Law{Known: versions, Keep: []string{"v2", "v1"}, Done: before,
 			Check: states(is{"v2": flash.Confirmed}, is{"v1": flash.Confirmed})},
+	}, {
+		Name: "first record", Fixture: crashlab.Fixture{Type: fstype, Images: three, Blank: true}, Recover: recoverTree,
+		Run: tree(func(t *store.Tree) error {
+			return t.Write(func(r *flash.Record) { r.Entries = []flash.Entry{entry("v2", flash.Confirmed, 0)} })
+		}),
+		Law: crashlab.Law{Known: versions, Keep: []string{"v2", "v1"}, Done: before, Check: states(nil, is{"v2": flash.Confirmed})},
 	}, {
 		Name: "recovery, back", Recover: recoverTree,
 		Fixture: fixture(map[string]string{"active": "v2", "backup": "v3", "incoming": "v1", "factory": "v0"}),
