@@ -53,8 +53,8 @@ type series struct {
 	disk      string
 	random    *rand.Rand
 	known     map[string]archive
-	confirmed []string      // versions that said they booted well, in their order
-	last      int           // number of the newest version
+	confirmed []string // versions that said they booted well, in their order
+	last      int      // number of the newest version
 	cycles    int
 	took      time.Duration // of an installation that nobody disturbed
 	outcomes  map[string]int
