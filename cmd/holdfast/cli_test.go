@@ -150,7 +150,13 @@ func TestDryRunWritesNothing(t *testing.T) {
 		"default set":       {"backup --yes --flash DIR/disk.img", 0},
 		"default set-entry": {"2 --yes --flash DIR/disk.img", 0},
 		"confirm":           {"--slot backup --flash DIR/disk.img", 0},
+		"install":           {"DIR/new.tgz --yes --flash DIR/disk.img", 0},
+		"rotate":            {"--yes --flash DIR/disk.img", 0},
+		"remove":            {"backup --yes --flash DIR/disk.img", 0},
+		"repair":            {"--yes --flash DIR/disk.img", 0},
+		"image inspect":     {"DIR/new.tgz", 0},
 		"boot":              {"active --yes --allow-kexec --flash DIR/flash", 0},
+		"image inspect":     {"DIR/kernel", ops.Invalid},
 		"image pack":        {"--kernel DIR/kernel --version 1 -o DIR/a.tgz", 0},
 		"initramfs create":  {"--init " + made.binary + " -o DIR/stage", 0},
 		"initramfs list":    {made.console, 0},
@@ -158,6 +164,7 @@ func TestDryRunWritesNothing(t *testing.T) {
 		"initramfs extract": {made.console + " DIR/below/here", 0},
 		"disk create":       {"--kernel DIR/kernel --console " + made.console + " --default maintenance -o DIR/disk", 0},
 	}
+	holdfast(t, "image", "pack", "--kernel", kernel, "--version", "2", "-o", filepath.Join(dir, "new.tgz"))
 	before := treeOf(t, dir)
 	for _, name := range runnable((&app{}).root()) {
 		c, ok := commands[name]
@@ -180,6 +187,9 @@ func TestDryRunWritesNothing(t *testing.T) {
 func runnable(cmd *cobra.Command) []string {
 	var names []string
 	for _, c := range cmd.Commands() {
+		if c.Hidden {
+			continue // it is for this program alone
+		}
 		if c.HasSubCommands() {
 			names = append(names, runnable(c)...)
 		} else {
@@ -233,7 +243,7 @@ func TestHelp(t *testing.T) {
 	a := &app{}
 	for _, cmd := range a.root().Commands() {
 		for _, c := range append(cmd.Commands(), cmd) {
-			if c.Short == "" || c.Runnable() && !c.HasSubCommands() && c.Example == "" && c.Name() != "init" {
+			if !c.Hidden && (c.Short == "" || c.Runnable() && !c.HasSubCommands() && c.Example == "" && c.Name() != "init") {
 				t.Errorf("%s: summary %q, example %q", c.CommandPath(), c.Short, c.Example)
 			}
 		}

@@ -84,26 +84,23 @@ func (a *app) install(ctx context.Context, r install.Request) error {
 	return a.carry(ctx, p, what, done)
 }
 
-// agree asks for what only an operator may let pass: without a terminal, the flags say it.
+// agree asks for what only an operator may let pass: without a terminal, the flags say it. What has to go
+// to make room is in the plan, and in the question that follows.
 func (a *app) agree(ctx context.Context, r install.Request, p install.Plan) (install.Plan, error) {
-	asked := r
-	asks := isTerminal(a.in) && !a.yes
-	if why := p.Objection(); why != "" && !r.Override && asks {
-		fmt.Fprintf(a.out, "%s.\n", why)
-		fmt.Fprint(a.out, "Type override to install it all the same: ")
-		if line, err := a.answer(ctx); err != nil || line != "override" {
-			return p, errors.Join(&ops.Error{Kind: ops.NotConfirmed, Err: errors.New("not confirmed")}, err)
-		}
-		asked.Override = true
-	}
-	// What has to go for it is in the plan, and in the question that follows.
-	asked.MakeRoom = asked.MakeRoom || asks
-	if asked.Override == r.Override && asked.MakeRoom == r.MakeRoom {
+	if !isTerminal(a.in) || a.yes {
 		return p, p.Check()
 	}
-	p, err := asked.Plan(ctx)
-	if err != nil {
-		return p, err
+	if why := p.Objection(); why != "" && !r.Override {
+		fmt.Fprintf(a.out, "%s.\nType override to install it all the same: ", why)
+		line, err := a.answer(ctx)
+		if err == nil && line != "override" {
+			err = &ops.Error{Kind: ops.NotConfirmed, Err: errors.New("not confirmed")}
+		}
+		if err != nil {
+			return p, err
+		}
+		p = p.Agreed(false, true)
 	}
+	p = p.Agreed(true, false)
 	return p, p.Check()
 }

@@ -111,6 +111,10 @@ func TestDefaultRequiresSignature(t *testing.T) {
 			t.Errorf("%s: exit %d, want %d and the same disk\n%s", args, code, ops.Refused, errs)
 		}
 	}
+	holdfast(t, "default", "set-entry", "1", "--yes", "--flash", disk)
+	if code, out, errs := cli("confirm", "--slot", "active", "--flash", disk, "--trust", b.etc); code != 0 || !strings.Contains(out, "saved") && !strings.Contains(out, "0") {
+		t.Errorf("what booted is confirmed whoever signed it: exit %d\n%s%s", code, out, errs)
+	}
 }
 
 // TestVerifyJSON reads what a script would.

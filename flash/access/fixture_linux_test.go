@@ -55,7 +55,8 @@ func makeImage(t testing.TB, args ...string) string {
 	return image
 }
 
-// soil leaves what a power cut does, a journal that waits for its replay: the image is what was on the
+// soil leaves what a power cut does, a journal that waits for its replay and a deleted file that was
+// open still: the image is what was on the
 // disk while it was mounted.
 func soil(t testing.TB, image string) {
 	t.Helper()
@@ -63,6 +64,14 @@ func soil(t testing.TB, image string) {
 	defer run(t, "mount", "losetup", "-d", device)
 	dir := mountAt(t, device, "ext4", 0, "")
 	write(t, dir, "soiled", "soiled")
+	deleted, err := os.Create(filepath.Join(dir, "deleted"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer deleted.Close()
+	if err := os.Remove(deleted.Name()); err != nil {
+		t.Fatal(err)
+	}
 	d, err := os.Open(dir)
 	if err != nil {
 		t.Fatal(err)
@@ -74,6 +83,7 @@ func soil(t testing.TB, image string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	deleted.Close()
 	unmountAll(t, dir)
 	if err := os.WriteFile(image, cut, 0o600); err != nil {
 		t.Fatal(err)

@@ -4,10 +4,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"os/exec"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // answerIn is how long the guard may take to answer, and to end.
@@ -50,6 +53,8 @@ func (g *guard) start() error {
 	cmd.Dir = "/"
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	cmd.ExtraFiles = g.locks
+	// What a shell gave us for its own ends would live on there. Kernels before 5.11 have no way.
+	_ = unix.CloseRange(3, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC)
 	to, err := cmd.StdinPipe()
 	if err != nil {
 		return err

@@ -55,6 +55,7 @@ func TestOpen(t *testing.T) {
 		{"read-only ext4", []string{"-t", "ext4"}, false, "ro", "rw," + quiet, "ro," + quiet + " ro"},
 		{"without its journal ext3", []string{"-t", "ext3"}, true, "ro noload", "rw," + quiet, "ro," + quiet + " ro,norecovery"},
 		{"without its journal ext4", []string{"-t", "ext4"}, true, "ro noload,errors=panic", "rw," + quiet, "ro," + quiet + " ro,norecovery,errors=panic"},
+		{"without its clean journal", []string{"-t", "ext4"}, false, "ro noload", "rw," + quiet, "ro," + quiet + " ro,norecovery"},
 		{"without a journal", []string{"-t", "ext2"}, false, "ro noload", "rw," + quiet, "ro," + quiet + " ro,norecovery"},
 		{"device ext2", []string{"-t", "ext2"}, false, "device", "rw,nosuid,nodev,noexec,noatime", ""},
 		{"device ext3", []string{"-t", "ext3"}, true, "device", "rw,nosuid,nodev,noexec,noatime", ""},
@@ -94,6 +95,9 @@ func TestOpen(t *testing.T) {
 				}
 				if a.Type != tt.mkfs[1] || a.Volume.Dir != a.Dir || a.Volume.ReadOnly || a.Volume.Name != v.Name {
 					t.Errorf("Open = %+v, volume %+v", a, a.Volume)
+				}
+				if line := mountLine(t, a.Dir); a.Type != "ext2" && strings.Contains(line, "norecovery") {
+					t.Errorf("mounted %q, without its journal", line)
 				}
 				write(t, a.Dir, "cfg/new", "new")
 				if b, err := fs.ReadFile(a.Volume.FS(), "cfg/new"); err != nil || string(b) != "new" {
@@ -249,6 +253,28 @@ func TestOrphans(t *testing.T) {
 	}
 	if err := a.Close(); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestLeftProtected: who mounted it without a write died before it could lift the protection.
+func TestLeftProtected(t *testing.T) {
+	image := makeImage(t, "-t", "ext4")
+	soil(t, image)
+	device := attachTo(t, image)
+	dir := mountAt(t, device, "ext4", unix.MS_RDONLY, "noload")
+	if err := setReadOnly(device, true); err != nil {
+		t.Fatal(err)
+	}
+	a, err := Open(openVolume(t, dir), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, dir, "cfg/new", "new")
+	if err := a.Close(); err != nil {
+		t.Error(err)
+	}
+	if ro, err := isReadOnly(device); ro || err != nil {
+		t.Errorf("write-protected %v, %v", ro, err)
 	}
 }
 

@@ -111,8 +111,9 @@ func (g goal) aside(s shelf, slot string) move {
 
 var errNoExchange = errors.New("this file system does not exchange names")
 
-// arrange moves images until the slots are as g says, and waits for the device. It reports how many moves it took.
-func (t *Tree) arrange(s shelf, g goal, keep string) (moves int, err error) {
+// arrange moves images until the slots are as g says, and waits for the device: also when there is nothing
+// to move, as somebody may have been killed between the moves and the waiting.
+func (t *Tree) arrange(s shelf, g goal, keep string) error {
 	for {
 		m, ok := g.next(s, t.exchange, keep)
 		if !ok {
@@ -124,15 +125,11 @@ func (t *Tree) arrange(s shelf, g goal, keep string) (moves int, err error) {
 			continue
 		}
 		if err != nil {
-			return moves, err
+			return err
 		}
 		m.apply(s)
-		moves++
 	}
-	if moves == 0 {
-		return 0, nil
-	}
-	return moves, t.barrier(AfterSwap)
+	return t.barrier(AfterSwap)
 }
 
 func (t *Tree) move(m move) error {
@@ -232,8 +229,7 @@ func (t *Tree) Arrange(p flash.Pending) error {
 	if worth(images[flash.Backup].Entry.State) > worth(images[flash.Active].Entry.State) {
 		keep = flash.Backup
 	}
-	_, err = t.arrange(s, g, keep)
-	return err
+	return t.arrange(s, g, keep)
 }
 
 // route finds the images of p.After. A new image is beside the slots, even if there is another copy of it in them.

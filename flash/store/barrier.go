@@ -16,7 +16,6 @@ const (
 	AfterSwap
 	AfterKeep
 	AfterRemove
-	BeforeDelete
 	Unlinked
 	AfterDelete
 )
@@ -27,10 +26,9 @@ var points = []struct{ name, purpose string }{
 	RecordMade:    {"record-made", "a new file for state records is on the device before it has its name"},
 	RecordNamed:   {"record-named", "it has its name before it is relied on"},
 	RecordWritten: {"record", "what is about to happen is on the device before it happens"},
-	AfterSwap:     {"swap", "the slots are on the device before the record and the boot default speak of them"},
+	AfterSwap:     {"swap", "the slots are on the device before the record and the boot default speak of them, and before what fell out is deleted"},
 	AfterKeep:     {"keep", "a staged version has its name before somebody is told"},
-	AfterRemove:   {"remove", "an image is out of its slot before somebody is told"},
-	BeforeDelete:  {"before-delete", "GRUB finds nothing any more of what is deleted"},
+	AfterRemove:   {"remove", "an image is out of its slot before it is deleted"},
 	Unlinked:      {"unlinked", "on vfat, names are gone before what they led to is free"},
 	AfterDelete:   {"after-delete", "freed blocks are not written over while GRUB could still follow the old names"},
 }

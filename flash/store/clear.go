@@ -9,18 +9,15 @@ import (
 	"holdfast/flash"
 )
 
-// Clear deletes what operations leave: incoming, hold and trash. What GRUB may still find under another
-// name is brought into its place first, and nothing is written over what was deleted before GRUB
-// cannot find it any more: both are barriers.
+// Clear deletes what operations leave: incoming, hold and trash. Whoever moved it there has waited for the
+// device already, so that GRUB finds nothing of it under another name; and before anything else is written, Clear
+// waits for the device too.
 //
 // On vfat an empty incoming stays, for the next image. An error for which Damaged holds says that the
 // file system needs a check; whatever else could be deleted is deleted.
 func (t *Tree) Clear() error {
 	left, err := t.left()
 	if err != nil || len(left) == 0 {
-		return err
-	}
-	if err := t.barrier(BeforeDelete); err != nil {
 		return err
 	}
 	return t.purge(left)

@@ -56,7 +56,7 @@ func (t *Tree) follow(d decision, r flash.Record) (Recovered, error) {
 	if err != nil {
 		return Recovered{}, err
 	}
-	if _, err := t.arrange(s, d.goal, d.keep); err != nil {
+	if err := t.arrange(s, d.goal, d.keep); err != nil {
 		return Recovered{}, err
 	}
 	if d.restage != "" {
@@ -320,7 +320,8 @@ func (d *decision) tell(s shelf, images map[string]found) {
 		d.line("staged again: %s", d.version)
 	}
 	for _, dir := range []string{flash.Active, flash.Backup, flash.Incoming, flash.Hold, flash.Trash} {
-		if s[dir] != "" && images[dir].Present && !d.goal.has(dir) && dir != d.restage {
+		empty := dir == flash.Incoming && !images[dir].Present // it may stay, and nobody needs to know
+		if s[dir] != "" && !empty && !d.goal.has(dir) && dir != d.restage {
 			d.line("deleted: %s, in %s", title(images[dir]), dir)
 		}
 	}
@@ -332,7 +333,10 @@ func (d *decision) line(format string, args ...any) {
 
 // title is an image as people know it.
 func title(img found) string {
-	if img.Version == "" {
+	switch {
+	case !img.Present:
+		return "an empty directory"
+	case img.Version == "":
 		return "an image without a version"
 	}
 	return img.Version

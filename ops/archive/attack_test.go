@@ -231,7 +231,7 @@ func made(t testing.TB) []attack {
 		{"changed xz", sh("tar cf - links/kernel.img | xz -0 > x; printf XXXX | dd of=x bs=1 seek=200 conv=notrunc status=none; cat x"), "xz"},
 		{"window of zstd --long", sh("head -c 20000000 /dev/zero > z; tar cf - --format=ustar links/kernel.img z | zstd -q --long=27"), "made with too large a window"},
 		{"window of zstd --ultra -22", sh("tar cf - links/kernel.img | zstd -q --ultra -22"), "made with too large a window"},
-		{"window of xz --lzma2=preset=0,dict=17MiB", sh("tar cf - links/kernel.img | xz --lzma2=preset=0,dict=17MiB"), "made with too large a window"},
+		{"window of xz --lzma2=preset=0,dict=9MiB", sh("tar cf - links/kernel.img | xz --lzma2=preset=0,dict=9MiB"), "made with too large a window"},
 	}
 }
 

@@ -79,7 +79,7 @@ func (s Source) failed(ctx context.Context, err error) error {
 	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, errCut), compress.IsCut(err):
 		e.Err, e.Hint = errCut, "copy it again, all of it"
 	case errors.Is(err, compress.ErrWindow):
-		e.Hint = "compress it by zstd -19 at most and without --long, or by xz -7 at most"
+		e.Hint = "compress it by zstd -19 at most and without --long, or by xz -6 at most"
 	}
 	return e
 }

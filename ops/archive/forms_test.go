@@ -20,7 +20,7 @@ func TestForms(t *testing.T) {
 		{"tar.zst of a file of known size", "tar cf x.tar 1.3.125; zstd -q -19 -c x.tar", "tar.zst"},
 		{"tar.xz", "tar cf - 1.3.125 | xz -0", "tar.xz"},
 		{"tar.xz -T2 in blocks", "tar cf - 1.3.125 | xz -0 -T2 --block-size=300k", "tar.xz"},
-		{"tar.xz -7", "tar cf - 1.3.125 | xz --lzma2=preset=0,dict=16MiB", "tar.xz"},
+		{"tar.xz -6", "tar cf - 1.3.125 | xz --lzma2=preset=0,dict=8MiB", "tar.xz"},
 		{"tar", "tar cf - 1.3.125", "tar"},
 		{"no folder", "tar czf - -C 1.3.125 kernel.img initrd.img kernel.arg kernel.ver SHA256SUMS", "tar.gz"},
 		{"folder is .", "tar czf - -C 1.3.125 .", "tar.gz"},

@@ -5,6 +5,8 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -25,6 +27,10 @@ func FuzzCopy(f *testing.F) {
 	f.Add(good)
 	f.Add(zipOf(good))
 	f.Add(cpioOf("kernel.img", kernel, len(kernel)))
+	name := filepath.Join(f.TempDir(), "good.tar")
+	must(f, os.WriteFile(name, good, 0o644))
+	f.Add(tool(f, "zstd", "", "zstd", "-q", "-c", name))
+	f.Add(tool(f, "xz-utils", "", "xz", "-0", "-c", name))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		const limit = 1 << 20
 		flashtest.Bounded(t, 64<<20, func() { // a zstd window and its tables are most of it

@@ -127,14 +127,14 @@ func (c Change) setDefault(ctx context.Context, s *session.Session, rep ops.Repo
 		return nil
 	}
 	err := Set(ctx, s, flash.Active, rep)
-	if err != nil {
-		s.Log("the boot default is not set: %v", err)
-		rep.Log(fmt.Sprintf("warning: the boot default is not set: %v", err))
+	if err == nil {
+		return nil
 	}
+	s.Log("the boot default is not set: %v", err)
 	if d.Problem != "" {
 		return nil
 	}
-	return err
+	return fmt.Errorf("the images are in their slots, but the boot default is not set: %w", err)
 }
 
 // mark writes down how the images stand.

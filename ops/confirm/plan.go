@@ -87,7 +87,18 @@ func (p Plan) Lines() []ops.Line {
 	if p.failed != nil {
 		return append(lines, ops.Line{Label: "warning", Text: "the boot default is not set: " + p.failed.Error()})
 	}
-	return append(lines, p.Default.Lines()...)
+	for _, l := range p.Default.Lines() {
+		if l.Label != "writes" || !p.Default.Nothing() {
+			lines = append(lines, l)
+		}
+	}
+	switch {
+	case p.image.Present:
+		return append(lines, ops.Line{Label: "writes", Text: "the state record of the flash"})
+	case p.Nothing():
+		return append(lines, ops.Line{Label: "writes", Text: "nothing"})
+	}
+	return lines
 }
 
 // String is Lines, joined.

@@ -11,6 +11,7 @@ import (
 	"holdfast/flash"
 	"holdfast/flash/grub"
 	"holdfast/ops"
+	"holdfast/ops/status"
 )
 
 // choose gives what is to be saved, and what there is to say about it.
@@ -143,6 +144,8 @@ func (r Request) empty(e grub.Entry) string {
 		switch {
 		case !ok || !img.Present:
 			return "is empty"
+		case img.Broken == status.Unsigned && r.Booted:
+			// GRUB has booted it, and asks nobody for a signature.
 		case img.Broken != "":
 			return "cannot boot, " + img.Broken
 		}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"syscall"
 	"time"
 
@@ -84,7 +85,7 @@ func (i *installing) removeForRoom(ctx context.Context) error {
 		return nil
 	}
 	if !i.request.Source.Once {
-		if _, err := i.copy(ctx, archive.Discard); err != nil {
+		if _, err := i.copy(ctx, 0, archive.Discard); err != nil {
 			return err
 		}
 	}
@@ -101,10 +102,15 @@ func (i *installing) removeForRoom(ctx context.Context) error {
 	return nil
 }
 
-// copy reads the archive, and checks what is known of it then.
-func (i *installing) copy(ctx context.Context, put archive.Put) (archive.Image, error) {
-	free := max(freeBytes(i.s.Report), 0)
-	img, err := archive.Copy(ctx, i.request.Source, i.report.Target.Trust, free, put, i.rep)
+// copy reads the archive into a flash with that much room, and checks what is known of it then. A member
+// that does not fit although the archive looked as if it would is an attack; where nobody could tell how much
+// it would be, it is a full flash.
+func (i *installing) copy(ctx context.Context, room int64, put archive.Put) (archive.Image, error) {
+	limit := room
+	if i.need == 0 && room > 0 {
+		limit, put = 0, i.within(room, put)
+	}
+	img, err := archive.Copy(ctx, i.request.Source, i.report.Target.Trust, limit, put, i.rep)
 	if err != nil {
 		return img, i.explain("write the image", err)
 	}
@@ -117,6 +123,16 @@ func (i *installing) copy(ctx context.Context, put archive.Put) (archive.Image, 
 		i.log("overridden: %s", why)
 	}
 	return img, nil
+}
+
+// within is put for as many bytes as there is room for.
+func (i *installing) within(room int64, put archive.Put) archive.Put {
+	return func(name string, size int64) (io.WriteCloser, error) {
+		if room -= size; room < 0 {
+			return nil, i.noSpace(fmt.Errorf("%s has %s, which is more than there is room for", name, mib(size)))
+		}
+		return put(name, size)
+	}
 }
 
 // stage brings the image into incoming. Whatever fails leaves nothing of it behind.
@@ -133,7 +149,7 @@ func (i *installing) stage(ctx context.Context) (err error) {
 			err = errors.Join(err, arrange.Explain("delete what was written", undo))
 		}
 	}()
-	if i.image, err = i.copy(ctx, i.in.Create); err != nil {
+	if i.image, err = i.copy(ctx, max(freeBytes(i.s.Report), 0), i.in.Create); err != nil {
 		return err
 	}
 	if err := i.seal(ctx); err != nil {

@@ -223,3 +223,10 @@ func (p Plan) Nothing() string { return p.nothing }
 
 // Objection is what only Override lets pass: a wrong model, a version below the floor; "" for nothing.
 func (p Plan) Objection() string { return p.objection }
+
+// Agreed is the plan with what an operator has agreed to since, on seeing it.
+func (p Plan) Agreed(makeRoom, override bool) Plan {
+	p.request.MakeRoom = p.request.MakeRoom || makeRoom
+	p.request.Override = p.request.Override || override
+	return p
+}

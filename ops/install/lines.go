@@ -3,6 +3,7 @@ package install
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 
 	"holdfast/flash"
@@ -74,18 +75,19 @@ func (p Plan) addRoom(add adder) {
 }
 
 func (p Plan) addMoves(add adder) {
+	goes := !slices.Contains(p.Room(), p.slot) // and was told already otherwise
 	old, moves := arrange.Describe(p.report, p.slot), p.promote && p.slot == flash.Backup
 	if moves {
 		add("active", "the new image, on trial with %s", arrange.Tries(p.request.tries()))
 		add("backup", "what is active now: %s", strings.TrimPrefix(arrange.Describe(p.report, flash.Active), "active, "))
-		if p.before.Backup != (flash.ID{}) {
+		if goes && p.before.Backup != (flash.ID{}) {
 			add("deletes", "%s", old)
 		}
 		return
 	}
 	add(p.slot, "the new image, on trial with %s", arrange.Tries(p.request.tries()))
 	add(arrange.Other(p.slot), "stays: %s", arrange.Describe(p.report, arrange.Other(p.slot)))
-	if img, _ := p.report.Image(p.slot); img.Present {
+	if img, _ := p.report.Image(p.slot); goes && img.Present {
 		add("deletes", "%s", old)
 	}
 }

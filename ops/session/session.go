@@ -161,7 +161,10 @@ func keepHashes(r *status.Report, known []status.Image) *status.Report {
 			if now.ID.IsZero() || now.ID != was.ID || now.Integrity != flash.Unknown || was.Integrity == flash.Unknown {
 				continue
 			}
-			now.Integrity, now.Signer, now.Broken, now.Problems = was.Integrity, was.Signer, was.Broken, was.Problems
+			now.Integrity, now.Signer, now.Remark, now.Problems = was.Integrity, was.Signer, was.Remark, was.Problems
+			if now.Broken == "" && was.Integrity == flash.Damaged {
+				now.Broken = was.Broken
+			}
 			r = r.Verified(now)
 			break
 		}

@@ -112,6 +112,10 @@ func TestRequire(t *testing.T) {
 	if got, want := broken(r), []string{"", "", Unsigned, Unsigned}; !slices.Equal(got, want) {
 		t.Errorf("before the hashing: broken %q, want %q", got, want)
 	}
+	delete(m, "system/backup/"+flash.SignatureFile) // as the first look sees an image that is not signed
+	if r, err = Read(r.Target); err != nil || r.Images[1].Broken != Unsigned {
+		t.Fatalf("backup is broken by %q, %v", r.Images[1].Broken, err)
+	}
 	chain := r.BootDocument().NextBoot
 	if r, err = r.VerifyAll(context.Background(), ops.Discard); err != nil {
 		t.Fatal(err)

@@ -291,6 +291,49 @@ func TestStageLeavesTheDiskAlone(t *testing.T) {
 	}
 }
 
+// TestStageWrites has sessions on a flash that was left clean, and on one that a power cut left: it is
+// mounted as before then, also when the console is killed in one.
+func TestStageWrites(t *testing.T) {
+	for fstype, how := range map[string]string{"ext3": "ro,nosuid,nodev,noexec,relatime", "ext4": "ro,nosuid,nodev,noexec,relatime,norecovery"} {
+		t.Run(fstype, func(t *testing.T) {
+			t.Parallel()
+			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+			defer cancel()
+			image := makeDisk(t, fstype)
+			m := boot(t, ctx, image, "")
+			control := m.Serial(1)
+			const up = "CONSOLE up, session leader true, arguments [\"console\" \"--stage\"]"
+			for _, err := range []error{
+				control.Expect(ctx, "STATE found flash=sda2,"+fstype),
+				control.Type("session\r"),
+				control.Expect(ctx, "BEFORE "+how+"\r"),
+				control.Expect(ctx, "WITHIN rw,nosuid,nodev,noexec,relatime\r"),
+				control.Expect(ctx, "ENDED <nil> "+how+"\r"),
+				control.Type("die\r"),
+				control.Expect(ctx, "DIES <nil> rw,nosuid,nodev,noexec,relatime\r"),
+				control.Expect(ctx, up),
+				control.Type("session\r"), // waits for the guard
+				control.Expect(ctx, "ENDED <nil> "+how+"\r"),
+				control.Type("release\r"),
+				control.Expect(ctx, "RELEASED flash=false boot=false"),
+				control.Expect(ctx, "RESTORED <nil> flash=true boot=true"),
+				control.Type("mount\r"),
+				control.Expect(ctx, "MOUNT "+how+"\r"),
+				control.Type("signal 15\r"),
+				m.Wait(ctx),
+			} {
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+			log := run(t, nil, "", need(t, "debugfs", "e2fsprogs"), "-R", "cat cfg/holdfast.log", fmt.Sprintf("%s?offset=%d", image, mib+partSize))
+			if n := strings.Count(string(log), " from the stage\n"); n != 2 {
+				t.Errorf("the log of the flash says %q", log)
+			}
+		})
+	}
+}
+
 func sum(t *testing.T, name string) [sha256.Size]byte {
 	t.Helper()
 	data, err := os.ReadFile(name)

@@ -17,13 +17,19 @@ import (
 
 	"holdfast/cmd/holdfast/pid1"
 	"holdfast/cmd/holdfast/stage"
+	"holdfast/flash/access"
+	"holdfast/ops"
 	"holdfast/ops/boot"
+	begun "holdfast/ops/session"
 )
 
 func main() {
 	switch args := strings.Join(os.Args[1:], " "); {
 	case os.Getpid() == 1:
 		pid1.Run("test")
+	case args == "guard":
+		_ = access.Guard()
+		return
 	case strings.HasPrefix(args, "console --stage"):
 		console()
 	case strings.HasPrefix(args, "console --plain --tty "):
@@ -66,6 +72,14 @@ func console() {
 			deaf(say)
 		case "release":
 			release(say)
+		case "session":
+			session(say)
+		case "die":
+			_, err := begin()
+			say("DIES %v %s", err, flashMount())
+			say("%v", syscall.Kill(os.Getpid(), syscall.SIGKILL))
+		case "mount":
+			say("MOUNT %s", flashMount())
 		case "cat":
 			b, err := os.ReadFile(argument)
 			say("FILE %q %v", b, err)
@@ -119,6 +133,40 @@ func release(say func(string, ...any)) {
 	say("RELEASED %s %v", state(), err)
 	say("RESTORED %v %s", restore(), state())
 	say("JUMP %v", errors.Is(stage.Machine{}.Jump(), syscall.EINVAL))
+}
+
+// begin begins a session as the console does.
+func begin() (*begun.Session, error) {
+	info, err := stage.Read()
+	if err != nil {
+		return nil, err
+	}
+	t, _ := info.Target()
+	return begun.Begin(context.Background(), t, begun.Options{Guard: []string{"/proc/self/exe", "guard"}}, ops.Discard)
+}
+
+// session writes to the flash.
+func session(say func(string, ...any)) {
+	say("BEFORE %s", flashMount())
+	s, err := begin()
+	if err != nil {
+		say("NO SESSION %v", err)
+		return
+	}
+	say("WITHIN %s", flashMount())
+	s.Log("from the stage")
+	say("ENDED %v %s", s.End(), flashMount())
+}
+
+// flashMount is how the flash is mounted.
+func flashMount() string {
+	b, err := os.ReadFile("/proc/self/mounts")
+	for line := range strings.Lines(string(b)) {
+		if f := strings.Fields(line); f[1] == stage.FlashDir {
+			return f[3]
+		}
+	}
+	return fmt.Sprint("not at all ", err)
 }
 
 func must[T any](v T, err error) T {

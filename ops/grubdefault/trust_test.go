@@ -1,0 +1,47 @@
+package grubdefault
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"fmt"
+	"strings"
+	"testing"
+
+	"aead.dev/minisign"
+
+	"holdfast/flash"
+	"holdfast/flash/signature"
+	"holdfast/kexec/kexectest"
+	"holdfast/ops"
+	"holdfast/ops/status"
+)
+
+// TestSignedByStranger: who signed an image only its hashing tells, which is done before anything is
+// written when nobody did it for the plan.
+func TestSignedByStranger(t *testing.T) {
+	public, private, err := minisign.GenerateKey(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := signature.ParseKey("release", []byte(public.String()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	sums := fmt.Sprintf("%x  kernel.img\n", sha256.Sum256(kexectest.Kernel("6.1.0-b")))
+	files := with(with(legacyTree(), "system/backup/SHA256SUMS", sums), "system/backup/"+flash.SignatureFile, string(minisign.Sign(private, []byte(sums))))
+	f := newFixture(t, "-t ext2 -I 128 -b 1024", files).disk()
+	before := f.bytes()
+	target := f.report().Target
+	for _, trust := range []signature.Trust{{Require: true}, {Require: true, Keys: []signature.Key{key}}} {
+		target.Trust = trust
+		r, err := status.Read(target)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _, err = apply(t, Request{Report: r, Slot: "backup"})
+		refused := ops.ExitCode(err) == int(ops.Refused) && strings.Contains(err.Error(), "backup: "+status.Unsigned)
+		if known := trust.Keys != nil; refused == known || known && err != nil || bytes.Equal(before, f.bytes()) == known {
+			t.Errorf("the signer is known %v: %v", known, err)
+		}
+	}
+}
