@@ -5,6 +5,7 @@
 package flash
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -12,6 +13,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 )
 
 // ErrNoFlash means that a file system is readable but holds no flash layout.
@@ -108,20 +110,27 @@ func Detect(fsys fs.FS) (Layout, error) {
 	if _, err := fs.Stat(fsys, "."); err != nil {
 		return 0, fmt.Errorf("read flash: %w", err)
 	}
-	if !isDir(fsys, "cfg") {
-		return 0, ErrNoFlash
+	if ok, err := isDir(fsys, "cfg"); !ok {
+		return 0, cmp.Or(err, ErrNoFlash)
 	}
 	for l := range layouts {
-		if isDir(fsys, Layout(l).Images()) {
-			return Layout(l), nil
+		if ok, err := isDir(fsys, Layout(l).Images()); ok || err != nil {
+			return Layout(l), err
 		}
 	}
 	return 0, ErrNoFlash
 }
 
-func isDir(fsys fs.FS, name string) bool {
+// isDir tells what is not a directory, or not there, from what cannot be looked at.
+func isDir(fsys fs.FS, name string) (bool, error) {
 	info, err := fs.Stat(fsys, name)
-	return err == nil && info.IsDir()
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("read flash: %w", err)
+	}
+	return info.IsDir(), nil
 }
 
 func (f *Flash) readStaged(fsys fs.FS) {

@@ -35,7 +35,8 @@ func (t *Tree) Recover(ctx context.Context) (Recovered, error) {
 	if err != nil || len(left) == 0 && r.Pending == nil {
 		return Recovered{}, err
 	}
-	f, err := t.read()
+	disk := &watched{root: t.root.FS(), care: []string{t.path(flash.Active), t.path(flash.Backup), t.path(flash.Hold)}}
+	f, err := flash.Read(disk)
 	if err != nil {
 		return Recovered{}, err
 	}
@@ -43,9 +44,13 @@ func (t *Tree) Recover(ctx context.Context) (Recovered, error) {
 	if err != nil {
 		return Recovered{}, err
 	}
-	whole, err := judge(ctx, t.root.FS(), f)
+	whole, err := judge(ctx, disk, f)
 	if err != nil {
 		return Recovered{}, err
+	}
+	if disk.failed != nil {
+		// A disk that fails now may read tomorrow: nothing is deleted on the word of an error.
+		return Recovered{Lines: []string{fmt.Sprintf("nothing was moved or deleted, as it cannot be told what is whole: %v", disk.failed)}}, nil
 	}
 	return t.follow(decide(f, s, whole), r)
 }

@@ -201,3 +201,42 @@ func TestInterrupted(t *testing.T) {
 	}
 	t.Log(strings.Join(foretold, "\n"))
 }
+
+// TestRecoverUnreadable has the active image fail to be read, while something is left: nobody knows then
+// what may be deleted.
+func TestRecoverUnreadable(t *testing.T) {
+	d := newDisk(t, "ext2", "8M")
+	newFlash(t, d.dir, map[string]string{"active": "v2", "incoming": "v3"})
+	o := Options{Type: "ext2"}
+	run(t, "umount", d.dir)
+	run(t, "debugfs", "-w", "-R", "set_inode_field system/active/kernel.img block[0] 99999999", d.loop)
+	d.mount()
+	tree := open(t, d.dir, o)
+	before := entries(t, d.dir)
+	done, err := tree.Recover(t.Context())
+	if err != nil || done.Event.Kind != flash.NoEvent || len(done.Lines) != 1 || !strings.Contains(done.Lines[0], "read system/active") {
+		t.Errorf("Recover = %+v, %v", done, err)
+	}
+	if got := entries(t, d.dir); got != before {
+		t.Errorf("left %s\nwant %s", got, before)
+	}
+	tree.Close()
+}
+
+// TestRecoverDamaged has a file in incoming whose inode never reached the disk, as a cut leaves it on ext2.
+func TestRecoverDamaged(t *testing.T) {
+	d := newDisk(t, "ext2", "8M")
+	newFlash(t, d.dir, map[string]string{"active": "v2", "incoming": "v3"})
+	run(t, "umount", d.dir)
+	run(t, "debugfs", "-w", "-R", "clri system/incoming/kernel.img", d.loop)
+	d.mount()
+	tree := open(t, d.dir, Options{Type: "ext2"})
+	done, err := tree.Recover(t.Context())
+	if err != nil || !strings.Contains(strings.Join(done.Lines, "; "), "needs a check") {
+		t.Errorf("Recover = %+v, %v", done, err)
+	}
+	if _, err := tree.Stage(); !Damaged(err) {
+		t.Errorf("Stage = %v", err)
+	}
+	tree.Close()
+}
