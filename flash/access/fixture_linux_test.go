@@ -42,7 +42,7 @@ func makeImage(t testing.TB, args ...string) string {
 	if os.Getuid() != 0 {
 		t.Fatal("run these tests as root: they mount")
 	}
-	tree, image := t.TempDir(), filepath.Join(t.TempDir(), "flash.img")
+	tree, image := t.TempDir(), filepath.Join(memory(t), "flash.img")
 	for _, name := range []string{"cfg/system.arg", "system/active/kernel.ver", "boot/grub/default", "boot/grub/menu.lst"} {
 		if err := os.MkdirAll(filepath.Dir(filepath.Join(tree, name)), 0o755); err != nil {
 			t.Fatal(err)
@@ -53,6 +53,17 @@ func makeImage(t testing.TB, args ...string) string {
 	}
 	run(t, "e2fsprogs", "mke2fs", append(append([]string{"-q", "-F", "-d", tree}, args...), image, "12M")...)
 	return image
+}
+
+// memory is a directory in memory where that is, for what is synced again and again.
+func memory(t testing.TB) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("/dev/shm", "holdfast-test-")
+	if err != nil {
+		return t.TempDir()
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	return dir
 }
 
 // soil leaves what a power cut does, a journal that waits for its replay and a deleted file that was
