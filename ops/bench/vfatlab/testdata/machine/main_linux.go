@@ -81,7 +81,7 @@ func record() {
 	mark("end")
 }
 
-// recoverAll repairs every flash twice. What it says of each is one line: what the repairs said, and
+// recoverAll repairs every flash twice, and goes on to use it. What it says of each is one line: what the repairs said, and
 // what went wrong.
 func recoverAll() {
 	count, err := strconv.Atoi(word("count"))
@@ -96,7 +96,7 @@ func recoverAll() {
 			first, err := repairFlash()
 			second, again := repairFlash()
 			result["first"], result["second"] = first, second
-			if err := errors.Join(err, again, unix.Unmount(flashDir, 0)); err != nil {
+			if err := errors.Join(err, again, goOn(), unix.Unmount(flashDir, 0)); err != nil {
 				result["error"] = err.Error()
 			}
 		}
