@@ -16,12 +16,14 @@ import (
 	"strings"
 	"testing"
 
+	"holdfast/flash/store"
 	"holdfast/initramfs"
 	"holdfast/ops/bench/crashlab"
 )
 
 var (
 	states = flag.Int("states", 60, "how many crash states of a step are judged")
+	omit   = flag.String("omit", "unlinked", "the name of the store.Point that TestOmit leaves out; all for one after the other")
 	seed   = flag.Uint64("seed", 1, "of the states that are drawn")
 )
 
@@ -72,7 +74,45 @@ func TestFAT32(t *testing.T) { t.Parallel(); lab(t, fat32, max(1, *states/10)) }
 
 func lab(t *testing.T, f format, states int) {
 	l := record(t, f, steps)
-	var all []*crash
+	all := l.run(steps, states)
+	for _, st := range steps {
+		l.tell(st, all)
+	}
+}
+
+// TestOmit leaves out what a store waits for, one at a time, and must see the difference where the table
+// says that it shows on a FAT. -omit all tries every point there is.
+func TestOmit(t *testing.T) {
+	t.Parallel()
+	for _, p := range store.Points() {
+		if *omit != "all" && *omit != p.String() {
+			continue
+		}
+		var omitting []step
+		for _, st := range steps[:len(steps)-2] {
+			st.command = strings.TrimSuffix(st.command, " rename") + " " + p.String()
+			omitting = append(omitting, st)
+		}
+		l := record(t, fat16, omitting)
+		bad := 0
+		all := l.run(omitting, *states)
+		for _, c := range all {
+			if c.raw+c.after != "" {
+				bad++
+			}
+		}
+		t.Logf("without %v (%s): %d of %d states are bad", p, p.Purpose(), bad, len(all))
+		if bad == 0 && slices.Contains(shown, p) {
+			t.Errorf("the lab does not see that %v is left out", p)
+		}
+	}
+}
+
+// shown are the points that the lab has been seen to need on a FAT.
+var shown = []store.Point{store.Unlinked}
+
+// run cuts steps, some states of each, and has all that this can leave judged.
+func (l *recording) run(steps []step, states int) (all []*crash) {
 	for _, st := range steps {
 		all = append(all, l.crashes(st, states)...)
 	}
@@ -80,9 +120,7 @@ func lab(t *testing.T, f format, states int) {
 		l.make(list)
 		l.repair(list)
 	}
-	for _, st := range steps {
-		l.tell(st, all)
-	}
+	return all
 }
 
 // batch is how many disks lie on the one that a machine repairs: to start it costs more than a repair.

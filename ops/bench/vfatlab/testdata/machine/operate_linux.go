@@ -36,7 +36,7 @@ func operate(words []string) error {
 		}
 		return err
 	case "record":
-		return markConfirmed(about)
+		return markConfirmed(about, options(words[2:]))
 	}
 	report, closer, err := look()
 	if err != nil {
@@ -131,12 +131,13 @@ func (*reporter) Progress(ops.Progress) {}
 func (r *reporter) Log(line string)     { r.said = append(r.said, line) }
 
 // markConfirmed says in the state record that the image of a slot is confirmed.
-func markConfirmed(slot string) error {
+func markConfirmed(slot string, o store.Options) error {
 	f, err := flash.Read(os.DirFS(flashDir))
 	if err != nil {
 		return err
 	}
-	t, err := store.Open(flashDir, store.Options{Type: "vfat"})
+	o.Type = "vfat"
+	t, err := store.Open(flashDir, o)
 	if err != nil {
 		return err
 	}
