@@ -238,7 +238,7 @@ func putSparse(name string, data []byte, offset int64) error {
 	return f.Close()
 }
 
-// repair has a machine repair the disks in the file many, twice each, and judges what they are then.
+// repair has a machine start twice with each of the disks in the file many, and judges what they are then.
 func (l *recording) repair(list []*crash) {
 	l.Helper()
 	said := machine(l, l.many(), "", fmt.Sprintf("lab=recover size=%d count=%d", l.size, len(list)))
@@ -262,7 +262,7 @@ func (l *recording) repair(list []*crash) {
 // tell says how it went with one step: a figure, and each bad state with what its epoch wrote.
 func (l *recording) tell(st step, all []*crash) {
 	l.Helper()
-	judged, listed, raw, after := 0, 0, 0, 0
+	judged, listed, raw, after, twice := 0, 0, 0, 0, 0
 	var epochs []int
 	for _, c := range all {
 		if c.name != st.name {
@@ -270,6 +270,9 @@ func (l *recording) tell(st step, all []*crash) {
 		}
 		judged++
 		listed = len(c.all.List)
+		if c.repair.Failed != "" {
+			twice++
+		}
 		if c.raw != "" {
 			raw++
 			l.Errorf("%s: GRUB's eye: %v: %s", c.name, c.State, c.raw)
@@ -285,22 +288,25 @@ func (l *recording) tell(st step, all []*crash) {
 	for _, epoch := range epochs {
 		l.Logf("%s: epoch %d wrote:%s", st.name, epoch, geometryOf(l.base).writes(l.span(st.name), epoch))
 	}
-	l.Logf("%s %s: %d of %d states, %d bad in GRUB's eye, %d after recovery", l.format.name, st.name, judged, listed, raw, after)
+	l.Logf("%s %s: %d of %d states, %d bad in GRUB's eye, %d after recovery; %d needed two starts", l.format.name, st.name, judged, listed, raw, after, twice)
 }
 
-// repaired is what the machine says of one disk.
+// repaired is what the machine says of one disk: what the repair of each start said, nil when there was
+// nothing to do, and why the first start failed or what went wrong later.
 type repaired struct {
-	State         int
-	First, Second []string // what the repairs said; nil when there was nothing to do
-	Error         string
+	State                int
+	First, Second, Third []string
+	Failed, Error        string
 }
 
 func (r repaired) bad() string {
 	switch {
 	case r.Error != "":
-		return r.Error
-	case r.Second != nil:
+		return fmt.Sprintf("%s (before: %s)", r.Error, r.Failed)
+	case r.Failed == "" && r.Second != nil:
 		return fmt.Sprintf("the second repair found something to do: %q", r.Second)
+	case r.Third != nil:
+		return fmt.Sprintf("the third repair found something to do: %q", r.Third)
 	}
 	return ""
 }

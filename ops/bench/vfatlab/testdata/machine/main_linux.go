@@ -81,29 +81,50 @@ func record() {
 	mark("end")
 }
 
-// recoverAll repairs every flash twice, and goes on to use it. What it says of each is one line: what the repairs said, and
-// what went wrong.
+// recoverAll starts with every flash twice, repairs it at each start, and then goes on to use it. What it
+// says of each is one line: what the repairs said, and what went wrong.
+//
+// A first start may fail: vfat makes a file system read-only when it finds a name whose clusters are free,
+// which is what has to be deleted then. It must have come so far that the second one succeeds.
 func recoverAll() {
 	count, err := strconv.Atoi(word("count"))
 	check(err)
 	for i := range count {
 		place(i)
 		mark(strconv.Itoa(i))
-		result := map[string]any{"state": i}
-		if err := unix.Mount(part, flashDir, "vfat", 0, ""); err != nil {
-			result["error"] = "mount: " + err.Error()
-		} else {
-			first, err := repairFlash()
-			second, again := repairFlash()
-			result["first"], result["second"] = first, second
-			if err := errors.Join(err, again, goOn(), unix.Unmount(flashDir, 0)); err != nil {
-				result["error"] = err.Error()
-			}
-		}
-		line, err := json.Marshal(result)
+		line, err := json.Marshal(recoverOne(i))
 		check(err)
 		say("STATE %s", line)
 	}
+}
+
+func recoverOne(i int) map[string]any {
+	result := map[string]any{"state": i}
+	first, err := start(nil)
+	if result["first"] = first; err != nil {
+		result["failed"] = err.Error()
+	}
+	second, err := start(func() error {
+		third, err := repairFlash()
+		result["third"] = third
+		return errors.Join(err, goOn())
+	})
+	if result["second"] = second; err != nil {
+		result["error"] = err.Error()
+	}
+	return result
+}
+
+// start mounts the flash, repairs it and does what comes then.
+func start(then func() error) (said []string, err error) {
+	if err := unix.Mount(part, flashDir, "vfat", 0, ""); err != nil {
+		return nil, err
+	}
+	said, err = repairFlash()
+	if err == nil && then != nil {
+		err = then()
+	}
+	return said, errors.Join(err, unix.Unmount(flashDir, 0))
 }
 
 // place makes the n-th flash of the disk its first partition. Its size, in bytes, is on the command line.
