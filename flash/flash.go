@@ -68,6 +68,8 @@ type Flash struct {
 	Record    Record   // the newest state record; zero when there is none
 	Left      []Image  // what operations leave when they do not finish: incoming, hold, trash
 	Problems  []string // what concerns no single image
+
+	Unfinished []string // paths of files for state records that were not made to their end
 }
 
 // Config is one configuration archive, cfg/config.NAME.

@@ -136,12 +136,18 @@ func Newest(a, b []byte) (r Record, index int, err error) {
 	return second, 1, nil
 }
 
+// Unfinished ends the name of one of RecordFiles while it is made.
+const Unfinished = ".new"
+
 // readRecord finds the newest state record. That there is none is no problem on a flash that no
 // operation has touched; that both are there and neither can be used is one.
 func (f *Flash) readRecord(fsys fs.FS) {
 	var blocks [2][]byte
 	broken := 0
 	for i, name := range RecordFiles {
+		if _, err := fs.Stat(fsys, name+Unfinished); err == nil {
+			f.Unfinished = append(f.Unfinished, name+Unfinished)
+		}
 		var err error
 		if blocks[i], err = ReadRecordFile(fsys, name); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			f.problem("%s: %v", name, cause(err))

@@ -102,17 +102,14 @@ func (t *Tree) trim(r *flash.Record) error {
 	return nil
 }
 
-// newSuffix ends the name of a record file that may not be on the disk as a whole.
-const newSuffix = ".new"
-
 // makeRecord makes a file for records, in the place of whatever is there, which is no record. It gets its
 // name when all of it is in its place. On vfat a name may reach the disk before the table knows of
 // the cluster: the next file would get the same one, and later records would go into that file.
 func (t *Tree) makeRecord(name string, blank []byte) error {
-	if err := errors.Join(t.root.RemoveAll(name+newSuffix), t.root.RemoveAll(name)); err != nil {
+	if err := errors.Join(t.root.RemoveAll(name+flash.Unfinished), t.root.RemoveAll(name)); err != nil {
 		return err
 	}
-	f, err := t.root.OpenFile(name+newSuffix, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	f, err := t.root.OpenFile(name+flash.Unfinished, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 	if err != nil {
 		return err
 	}
@@ -126,24 +123,27 @@ func (t *Tree) makeRecord(name string, blank []byte) error {
 	if err := t.barrier(RecordMade); err != nil {
 		return err
 	}
-	if err := t.root.Rename(name+newSuffix, name); err != nil {
+	if err := t.root.Rename(name+flash.Unfinished, name); err != nil {
 		return err
 	}
 	return t.barrier(RecordNamed)
 }
 
-// dropNew deletes files that were not made to their end.
-func (t *Tree) dropNew() error {
+// dropNew deletes files that were not made to their end, and says so.
+func (t *Tree) dropNew() (lines []string, err error) {
 	for _, name := range flash.RecordFiles {
-		if _, err := t.root.Lstat(name + newSuffix); errors.Is(err, fs.ErrNotExist) {
+		if _, err := t.root.Lstat(name + flash.Unfinished); errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
-		if err := t.removeAll(name + newSuffix); err != nil {
-			return err
+		if err := t.removeAll(name + flash.Unfinished); err != nil {
+			return lines, err
 		}
+		lines = append(lines, unfinished(name+flash.Unfinished))
 	}
-	return nil
+	return lines, nil
 }
+
+func unfinished(name string) string { return "deleted: " + name + ", which was not finished" }
 
 func (t *Tree) overwrite(name string, c Change) error {
 	f, err := openIn(t.root, name, os.O_RDWR)

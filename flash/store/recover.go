@@ -24,9 +24,16 @@ const interruptedTries = 3
 // is a hint. To run it twice, or to be cut during it, changes nothing more. An image that is the only
 // whole one is never deleted, whatever its directory is called.
 func (t *Tree) Recover(ctx context.Context) (Recovered, error) {
-	if err := t.dropNew(); err != nil { // before anything is written: see makeRecord
+	dropped, err := t.dropNew() // before anything is written: see makeRecord
+	if err != nil {
 		return Recovered{}, err
 	}
+	done, err := t.recoverImages(ctx)
+	done.Lines = append(dropped, done.Lines...)
+	return done, err
+}
+
+func (t *Tree) recoverImages(ctx context.Context) (Recovered, error) {
 	r, err := t.Record()
 	if err != nil {
 		return Recovered{}, err
@@ -91,8 +98,12 @@ func (t *Tree) follow(d decision, r flash.Record) (Recovered, error) {
 // Interrupted says, without writing, what Recover would do: nil when there is nothing to do. It hashes
 // nothing: an image counts as whole here that shows no damage.
 func Interrupted(f *flash.Flash) []string {
+	var lines []string
+	for _, name := range f.Unfinished {
+		lines = append(lines, unfinished(name))
+	}
 	if len(f.Left) == 0 && f.Record.Pending == nil {
-		return nil
+		return lines
 	}
 	s := shelf{}
 	for _, img := range append(f.Slots[:2:2], f.Left...) {
@@ -101,7 +112,7 @@ func Interrupted(f *flash.Flash) []string {
 		}
 	}
 	whole := func(img flash.Image) bool { return img.Kernel != "" && len(img.Problems) == 0 }
-	return decide(f, s, whole).lines
+	return append(lines, decide(f, s, whole).lines...)
 }
 
 // judge hashes the images that recovery is about. Without a manifest nothing proves that an image is
