@@ -16,6 +16,7 @@ import (
 	"holdfast/flash/blockmap"
 	"holdfast/flash/grub"
 	"holdfast/flash/store"
+	"holdfast/flash/volume"
 	"holdfast/ops"
 	"holdfast/ops/history"
 	"holdfast/ops/lock"
@@ -96,9 +97,17 @@ func (p Plan) checkImage(ctx context.Context, rep ops.Reporter) error {
 	return fail(ops.Refused, "entry "+describe(p.To, e), err, "the boot default never names what cannot boot")
 }
 
+// LockName is what everybody locks who writes files of a flash: its device or image file, but of a
+// directory of a larger file system that directory. Others have flashes beside it.
+func LockName(v *volume.Volume) string {
+	if v.Dir != "" && !v.Whole() {
+		return v.Dir
+	}
+	return cmp.Or(v.Device, v.Disk, v.Dir)
+}
+
 // LockNames are what everybody locks who writes to the flash t, or to the saved default that boots it:
-// two flashes can share one. Each is a device, which has one name only, an image file, or a directory
-// that is neither.
+// two flashes can share one. The flash's own name is the first.
 func LockNames(t status.Target) []string {
 	var form grub.Form
 	if g := t.GRUB; g.FS != nil && g.Volume != nil {
@@ -112,7 +121,7 @@ func LockNames(t status.Target) []string {
 func lockNames(t status.Target, form grub.Form) []string {
 	var names []string
 	if v := t.Volume; v != nil {
-		names = append(names, cmp.Or(v.Device, v.Disk, v.Dir))
+		names = append(names, LockName(v))
 	}
 	if g := t.GRUB.Volume; g != nil && form == grub.Stage2 && g.Disk != "" {
 		names = append(names, g.Disk)

@@ -4,12 +4,12 @@
 package session
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"sync"
 	"syscall"
 
@@ -68,7 +68,7 @@ func Begin(ctx context.Context, t status.Target, o Options, rep ops.Reporter) (*
 }
 
 func (s *Session) begin(ctx context.Context, t status.Target, o Options) error {
-	locks, err := s.lock(ctx, grubdefault.LockNames(t), o.NoWait)
+	locks, err := s.lock(ctx, lockNames(t), o.NoWait)
 	if err != nil {
 		return err
 	}
@@ -82,7 +82,7 @@ func (s *Session) begin(ctx context.Context, t status.Target, o Options) error {
 	s.undo = append(s.undo, a.Close)
 	s.Dir, s.target = a.Dir, moved(t, a.Volume)
 	// It may have another name now, by which others would lock it.
-	if name := nameOf(a.Volume); name != nameOf(t.Volume) {
+	if name := grubdefault.LockName(a.Volume); name != grubdefault.LockName(t.Volume) {
 		if _, err := s.lock(ctx, []string{name}, o.NoWait); err != nil {
 			return err
 		}
@@ -99,8 +99,19 @@ func (s *Session) begin(ctx context.Context, t status.Target, o Options) error {
 	return s.recover(ctx)
 }
 
-// nameOf is what everybody locks of a volume.
-func nameOf(v *volume.Volume) string { return cmp.Or(v.Device, v.Disk, v.Dir) }
+// lockNames are those that a change of the boot default locks, so that both kinds of operations exclude
+// each other. What holds the saved default is left out where this user may not even read it: nobody
+// sets the default then.
+func lockNames(t status.Target) []string {
+	names := grubdefault.LockNames(t)
+	return append(names[:1:1], slices.DeleteFunc(names[1:], func(name string) bool {
+		f, err := os.Open(name)
+		if err == nil {
+			f.Close()
+		}
+		return errors.Is(err, fs.ErrPermission)
+	})...)
+}
 
 // lock takes locks until the session ends.
 func (s *Session) lock(ctx context.Context, names []string, noWait bool) ([]*os.File, error) {

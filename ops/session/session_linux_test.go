@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -262,6 +263,41 @@ func child(args []string) {
 	fmt.Println("at", s.Dir)
 	io.Copy(io.Discard, os.Stdin)
 	os.Exit(3)
+}
+
+// TestDirectory has a session of an ordinary user on a directory of his, beside another one's.
+func TestDirectory(t *testing.T) {
+	top, err := os.MkdirTemp("", "session")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(top)
+	if err := os.Chmod(top, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	const nobody = 65534
+	var targets []string
+	for _, name := range []string{"one", "two"} {
+		dir := filepath.Join(top, name)
+		for _, file := range []string{"cfg/system.arg", "boot/grub/menu.lst", "boot/grub/default", "system/active/kernel.ver"} {
+			writeFile(t, filepath.Join(dir, file), []byte("0\n"))
+		}
+		tell(t, "coreutils", "chown", "-R", fmt.Sprint(nobody), dir)
+		targets = append(targets, dir)
+	}
+	other, err := Begin(t.Context(), target(t, targets[1]), options(t), ops.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.End()
+	program := filepath.Join(top, "program")
+	tell(t, "coreutils", "cp", options(t).Guard[0], program)
+	cmd := exec.Command(program, "child", targets[0])
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
+	cmd.Dir = "/"
+	if out, _ := cmd.CombinedOutput(); string(out) != "at "+targets[0]+"\n" {
+		t.Errorf("a session of an ordinary user says %q", out)
+	}
 }
 
 // TestKilled kills a process in a session while another one waits for it.
