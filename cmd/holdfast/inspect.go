@@ -24,7 +24,7 @@ func (a *app) imageInspectCommand() *cobra.Command {
 		Args:        cobra.ExactArgs(1),
 		Annotations: printsJSON,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			src, err := imagearchive.Named(args[0], a.in)
+			src, err := a.source(args[0])
 			if err != nil {
 				return err
 			}

@@ -2,13 +2,16 @@ package main
 
 import (
 	"archive/tar"
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -140,4 +143,41 @@ func TestBootArchiveFromStandardInput(t *testing.T) {
 	if code != 0 || !strings.Contains(out.String(), "read from standard input") {
 		t.Error(fmt.Sprint("exit ", code, out.String(), errs.String()))
 	}
+}
+
+// TestArchiveMemory reads an archive that is compressed as strongly as is taken, and looks at how much
+// memory that took.
+func TestArchiveMemory(t *testing.T) {
+	dir := t.TempDir()
+	tool(t, "coreutils", "", "cp", made.kernel, filepath.Join(dir, "kernel.img"))
+	random := rand.NewChaCha8([32]byte{})
+	b := make([]byte, 40<<20)
+	random.Read(b)
+	must(t, os.WriteFile(filepath.Join(dir, "initrd.img"), b, 0o644))
+	tool(t, "zstd", dir, "bash", "-e", "-o", "pipefail", "-c", "tar cf - kernel.img initrd.img | zstd -q -1 --zstd=wlog=23 -o a.tar.zst")
+	archive := readFile(t, filepath.Join(dir, "a.tar.zst"))
+	cmd := exec.Command(made.binary, "image", "inspect", "-")
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	in, err := cmd.StdinPipe()
+	must(t, err)
+	must(t, cmd.Start())
+	// What wait4 tells counts the memory of who started it. So it is asked before its last bytes come, of
+	// which no pipe holds as many.
+	last := len(archive) - 1<<20
+	_, err = in.Write(archive[:last])
+	must(t, err)
+	status := string(readFile(t, fmt.Sprintf("/proc/%d/status", cmd.Process.Pid)))
+	_, err = in.Write(archive[last:])
+	must(t, err)
+	must(t, in.Close())
+	if err := cmd.Wait(); err != nil || !strings.Contains(out.String(), "41943040") {
+		t.Fatalf("%v: %s", err, out.String())
+	}
+	var peak int // KiB
+	_, after, _ := strings.Cut(status, "VmHWM:")
+	if _, err := fmt.Sscan(after, &peak); err != nil || peak > 32000 {
+		t.Errorf("it took %d KiB of memory, 32 MB are allowed; %v", peak, err)
+	}
+	t.Logf("%d KiB", peak)
 }

@@ -72,7 +72,7 @@ func (a *app) archiveSource(name string) (imagearchive.Source, bool, error) {
 	case name == "" || slices.Contains(flash.Slots[:], name):
 		return imagearchive.Source{}, false, nil
 	case name == "-", imagearchive.IsURL(name), err == nil && !info.IsDir(), strings.Contains(name, "/"):
-		src, err := imagearchive.Named(name, a.in)
+		src, err := a.source(name)
 		return src, true, err
 	}
 	return imagearchive.Source{}, false, nil

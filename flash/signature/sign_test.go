@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"errors"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -69,13 +70,16 @@ func cheap(t *testing.T, text []byte) []byte {
 	return []byte(base64.StdEncoding.EncodeToString(raw))
 }
 
-// TestEncryptedKey opens a key that minisign encrypted.
+// TestEncryptedKey opens a key that `minisign -G` of version 0.11 encrypted with "correct horse". It is
+// kept, for to make one takes seconds, too.
 func TestEncryptedKey(t *testing.T) {
 	b := newBench(t)
-	cmd := exec.Command("minisign", "-G", "-p", "e.pub", "-s", "e.key")
-	cmd.Dir, cmd.Stdin = b.dir, strings.NewReader("correct horse\ncorrect horse\n")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("minisign -G: %v\n%s", err, out)
+	for from, to := range map[string]string{"encrypted.pub": "e.pub", "encrypted.key": "e.key"} {
+		text, err := os.ReadFile(filepath.Join("testdata", from))
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.write(to, string(text))
 	}
 	text := b.read("e.key")
 	if !IsEncrypted(text) || IsEncrypted(b.read("a.key")) {

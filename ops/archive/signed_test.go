@@ -99,6 +99,31 @@ func TestWithoutManifest(t *testing.T) {
 	}
 }
 
+// TestIDIsThatOfTheFlash: an image has the same ID in its archive and once it is installed.
+func TestIDIsThatOfTheFlash(t *testing.T) {
+	with := content()
+	with["SHA256SUMS"] = sumsOf("kernel.img", kernel, "initrd.img", initrd(), "kernel.arg", "acpi=off\n", "kernel.ver", "1.3.125\n")
+	old := map[string]string{"kernel.img": kernel, "system.sig": md5Of("kernel.img", kernel)}
+	for name, files := range map[string]map[string]string{"no manifest": content(), "SHA256SUMS": with, "system.sig": old} {
+		dir := t.TempDir()
+		active := filepath.Join(dir, "system", "active")
+		must(t, os.MkdirAll(active, 0o755))
+		must(t, os.Mkdir(filepath.Join(dir, "cfg"), 0o755))
+		var items []item
+		for name, text := range files {
+			items = append(items, item{name: name, text: text})
+			must(t, os.WriteFile(filepath.Join(active, name), []byte(text), 0o644))
+		}
+		img, _, err := copied(tarOf(t, items...), signature.Trust{}, 0)
+		must(t, err)
+		f, err := flash.Read(os.DirFS(dir))
+		must(t, err)
+		if f.Slots[0].ID != img.ID {
+			t.Errorf("%s: %v in the archive, %v on the flash", name, img.ID, f.Slots[0].ID)
+		}
+	}
+}
+
 func TestObjection(t *testing.T) {
 	signed := signature.Signature{Signer: "works", Model: "X1"}
 	tests := []struct {

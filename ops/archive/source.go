@@ -96,7 +96,8 @@ type once struct {
 	from    io.ReadCloser // nil before the first use
 	head    []byte
 	gone    bool
-	buffer  []byte
+	block   []byte     // what a read fills
+	buffer  []byte     // of block, not given away yet
 	brought chan chunk // of a read under way; nil while there is none
 }
 
@@ -154,9 +155,11 @@ func (r *onceReader) Read(p []byte) (int, error) {
 
 func (r *onceReader) wait() error {
 	if r.brought == nil {
-		brought, from := make(chan chunk, 1), r.from
+		if r.block == nil {
+			r.block = make([]byte, 64<<10)
+		}
+		brought, from, b := make(chan chunk, 1), r.from, r.block
 		go func() {
-			b := make([]byte, 64<<10)
 			n, err := from.Read(b)
 			brought <- chunk{b[:n], err}
 		}()

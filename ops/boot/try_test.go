@@ -1,0 +1,41 @@
+package boot
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"holdfast/flash"
+	"holdfast/ops"
+)
+
+// told keeps what was said.
+type told struct{ lines []string }
+
+func (*told) Progress(ops.Progress) {}
+func (t *told) Log(line string)     { t.lines = append(t.lines, line) }
+
+// TestTryCannotBeCounted: a flash that cannot be written keeps no image on trial from booting.
+func TestTryCannotBeCounted(t *testing.T) {
+	for state, want := range map[flash.State]string{flash.Trial: "one try less: 1 left to confirm in", flash.Confirmed: "nothing", flash.Bad: "nothing"} {
+		r := report(t, nil)
+		r.Images = slices.Clone(r.Images)
+		r.Images[0].ID = flash.ID{1}
+		r.Images[0].Entry = flash.Entry{ID: flash.ID{1}, State: state, Tries: 2}
+		p, err := Request{Report: r, Image: "active", Consoles: consoles}.Plan()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if text := p.String(); !strings.HasSuffix(text, want) {
+			t.Errorf("%v: the plan says\n%s\nwant %q", state, text, want)
+		}
+		m, said := &machine{failAt: "jump"}, &told{}
+		if err := p.Apply(t.Context(), m, said); err == nil || !strings.Contains(err.Error(), "hand the machine over") {
+			t.Errorf("%v: %v, want the jump to be tried", state, err)
+		}
+		counted := slices.ContainsFunc(said.lines, func(l string) bool { return strings.HasPrefix(l, "this try of active is not counted: ") })
+		if counted != (state == flash.Trial) {
+			t.Errorf("%v: it says %q", state, said.lines)
+		}
+	}
+}
