@@ -3,7 +3,6 @@ package tui
 import (
 	"context"
 	"errors"
-	"sync"
 	"time"
 
 	"holdfast/ops"
@@ -11,9 +10,6 @@ import (
 
 // leaveGrace is how long a reboot or a power-off waits for an action that was told to stop.
 const leaveGrace = 10 * time.Second
-
-// progressEvery is how often progress is shown: more would fill a line of 9600 baud.
-const progressEvery = 250 * time.Millisecond
 
 func hintOf(err error) string {
 	var e *ops.Error
@@ -23,17 +19,24 @@ func hintOf(err error) string {
 	return ""
 }
 
-// act starts an action. work does it, elsewhere, and gives in words what came of it. Nothing must be
-// under way: who comes second sees who was first.
-func (h *hub) act(a Action, work func(context.Context, ops.Reporter) (string, error)) {
+// act starts an action. work does it, elsewhere, and gives what came of it. Nothing must be under way:
+// who comes second sees who was first. What came of the last one was seen by whoever asks for the next.
+func (h *hub) act(a Action, work func(context.Context, ops.Reporter) (Outcome, error)) {
+	if a.Console != "" {
+		h.state.Outcome = nil
+	}
 	h.state.Action = &a
 	h.say("%s, asked for by %s", a.title(), a.who())
 	ctx, cancel := context.WithCancel(h.ctx)
 	h.stop = cancel
+	for console := range h.planning {
+		h.dropPlan(console)
+	}
 	h.spawn(func() func() {
 		defer cancel()
-		text, err := work(ctx, &reporter{hub: h})
-		return func() { h.ended(*h.state.Action, text, err) }
+		h.readers.Wait()
+		o, err := work(ctx, newReporter(h))
+		return func() { h.ended(*h.state.Action, o, err) }
 	})
 }
 
@@ -43,14 +46,13 @@ func (h *hub) free() bool {
 		return false
 	}
 	h.stopVerifying()
-	h.state.Outcome = nil
 	return true
 }
 
 // ended is how every action ends. A boot that succeeds does not come back.
-func (h *hub) ended(a Action, text string, err error) {
+func (h *hub) ended(a Action, o Outcome, err error) {
 	h.state.Action, h.stop = nil, nil
-	o := Outcome{Action: a, Text: text, Failed: err != nil}
+	o.Action, o.Failed = a, err != nil
 	switch {
 	case errors.Is(err, context.Canceled):
 		o.Text = "stopped"
@@ -58,8 +60,13 @@ func (h *hub) ended(a Action, text string, err error) {
 		o.Text, o.Hint = err.Error(), hintOf(err)
 	}
 	h.conclude(o)
-	if a.Verb == Boots && a.Console == "" && !a.Stopping && h.left == nil && h.state.Report != nil {
+	switch {
+	case a.automatic() && !a.Stopping && h.left == nil && h.state.Report != nil:
 		h.bootNext(a.Object)
+	case a.Verb == Repairs:
+		h.begin()
+	case a.Verb == Boots: // it may have been a try
+		h.lookAgain(nil)
 	}
 	h.verify()
 }
@@ -81,35 +88,3 @@ func (h *hub) stopAction() {
 	a.Stopping = true
 	h.state.Action = &a
 }
-
-// reporter brings an action's progress to the hub.
-type reporter struct {
-	hub *hub
-
-	mu   sync.Mutex
-	step string
-	last time.Time
-}
-
-// Progress shows the state of a step, not each one that comes.
-func (r *reporter) Progress(p ops.Progress) {
-	r.mu.Lock()
-	early := p.Step == r.step && time.Since(r.last) < progressEvery
-	if !early {
-		r.step, r.last = p.Step, time.Now()
-	}
-	r.mu.Unlock()
-	if early {
-		return
-	}
-	r.hub.send(func() {
-		if r.hub.state.Action != nil {
-			a := *r.hub.state.Action
-			a.Progress = p
-			r.hub.state.Action = &a
-		}
-	})
-}
-
-// Log adds a fact to the log.
-func (r *reporter) Log(text string) { r.hub.tell("%s", text) }

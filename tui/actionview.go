@@ -1,9 +1,26 @@
 package tui
 
-import "fmt"
+import (
+	"fmt"
 
-// acts reports whether it is this console that something is being done for.
-func (v *view) acts() bool { return v.snap.Action != nil && v.snap.Action.Console == v.console }
+	"charm.land/bubbles/v2/key"
+	tea "charm.land/bubbletea/v2"
+)
+
+// acts reports whether it is this console that something is being done for. What the console does by
+// itself may be stopped at each.
+func (v *view) acts() bool {
+	a := v.snap.Action
+	return a != nil && (a.Console == v.console || a.Verb == Repairs && a.Console == "")
+}
+
+// wait takes a key of a list while something is done: what it lists is changing.
+func (v *view) wait(k tea.KeyPressMsg) move {
+	if key.Matches(k, v.keys.Back) && v.acts() {
+		return move{taken: true, ask: &request{kind: stopAction}}
+	}
+	return move{}
+}
 
 // progress shows an action on its way. Percent and bar are on lines of their own: what lies between
 // two changes of a line is sent again.
@@ -14,10 +31,19 @@ func (v *view) progress(width int) []line {
 		plain("asked for by " + a.who()),
 		plain(percent(a)),
 		plain(v.theme.bar(a.Progress.Done, a.Progress.Total, min(width, 60))),
-		nil,
 	}
+	for _, text := range []string{a.Pace, a.Note} {
+		if text != "" {
+			lines = append(lines, plain(clip(text, width)))
+		}
+	}
+	lines = append(lines, nil)
 	if v.acts() && !a.Stopping {
-		lines = append(lines, line{{"Esc stops it until " + a.until() + ".", title}})
+		text := "Esc stops it."
+		if until := a.until(); until != "" {
+			text = "Esc stops it until " + until + "."
+		}
+		lines = append(lines, line{{text, title}})
 	}
 	return lines
 }
@@ -27,17 +53,30 @@ func (v *view) ended(o *Outcome, width int) []line {
 	lines := []line{v.theme.heading(o.Action.title(), width)}
 	if !o.Failed {
 		lines = append(lines, labelledIn("done", o.Text, labelWidth, width, good)...)
+		for _, l := range o.Lines {
+			lines = append(lines, labelled("  "+l.Label, l.Text, labelWidth, width)...)
+		}
+		if o.Hint != "" {
+			lines = append(lines, labelled("next", o.Hint, labelWidth, width)...)
+		}
 		return append(lines, nil, line{{"Esc goes back.", title}})
 	}
 	lines = append(lines, labelledIn("failed", o.Text, labelWidth, width, bad)...)
 	if o.Hint != "" {
 		lines = append(lines, labelled("try", o.Hint, labelWidth, width)...)
 	}
+	lines = append(lines, nil)
 	answer := "Esc goes back."
-	if o.Action.Verb == Boots {
+	switch {
+	case o.Action.Verb == Boots:
 		answer = "Nothing has changed. " + answer
+	case o.Same && o.Action.Verb != SetsDefault:
+		answer = "The images and the boot default are as they were. " + answer
 	}
-	return append(lines, nil, line{{answer, title}})
+	for _, l := range wrap(answer, width) {
+		lines = append(lines, line{{l, title}})
+	}
+	return lines
 }
 
 // refusal says why a plan is none, and what to do about it.
@@ -57,10 +96,10 @@ func percent(a *Action) string {
 		return "stopping"
 	case p.Step == "":
 		return "starting"
-	case p.Total > 0 && p.Done >= p.Total:
+	case p.Total > 0 && p.Done >= p.Total && a.Verb == Boots:
 		return p.Step + " done, loading"
 	case p.Total > 0:
-		return fmt.Sprintf("%s %d %%", p.Step, p.Done*100/p.Total)
+		return fmt.Sprintf("%s %d %%", p.Step, min(p.Done, p.Total)*100/p.Total)
 	}
 	return p.Step
 }

@@ -60,8 +60,6 @@ func (h *hub) bootNext(failed string) {
 	h.tried = append(h.tried, failed)
 	if img, _, ok := h.state.Report.Preferred(h.tried...); ok {
 		h.say("automatic boot: %s, as %s did not boot", imageName(img), failed)
-		outcome := h.state.Outcome
 		h.boot("", img.Name)
-		h.state.Outcome = outcome // why it is not the image that was wanted stays on the screens
 	}
 }

@@ -15,7 +15,7 @@ type countdown struct {
 
 func (c *countdown) active() bool {
 	s := c.view.snap
-	return s.Countdown != nil || s.Action != nil && s.Action.Console == "" && !s.Action.Stopping || c.announced()
+	return s.Countdown != nil || s.Action != nil && s.Action.automatic() && !s.Action.Stopping || c.announced()
 }
 
 // announced reports whether an automatic boot is to come when the flash is found.

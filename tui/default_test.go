@@ -14,7 +14,9 @@ import (
 // TestDefaultKeys: what is asked of the hub on the way to another boot default.
 func TestDefaultKeys(t *testing.T) {
 	good := func() *Snapshot { return drafted(Draft{Lines: draftLines()}) }
-	plan := func(entry string) request { return request{kind: planDefault, console: serial.Name, object: entry} }
+	plan := func(entry string) request {
+		return request{kind: planTask, console: serial.Name, task: Task{Verb: SetsDefault, Object: entry}}
+	}
 	for _, test := range []struct {
 		name  string
 		state *Snapshot
@@ -44,7 +46,7 @@ func TestDefaultKeys(t *testing.T) {
 			press(m, test.keys...)
 			want := test.plans
 			if test.sets {
-				want = append(want, request{kind: setDefault, console: serial.Name, draft: test.state.Drafts[serial.Name]})
+				want = append(want, request{kind: doTask, console: serial.Name, draft: test.state.Drafts[serial.Name]})
 			}
 			if !slices.Equal(*asked, want) {
 				t.Errorf("keys %q ask %+v, want %+v", test.keys, *asked, want)
@@ -73,7 +75,7 @@ func TestDefaultTold(t *testing.T) {
 		told := frameText(m)
 		elsewhere := *after
 		elsewhere.Outcome = nil // it was put away at another console
-		elsewhere.Drafts = map[string]*Draft{serial.Name: {Entry: "2", Refused: "the boot default was changed"}}
+		elsewhere.Drafts = map[string]*Draft{serial.Name: {Task: Task{Verb: SetsDefault, Object: "2"}, Refused: "the boot default was changed"}}
 		if feed(m, snapshotMsg{&elsewhere}); frameText(m) != told {
 			t.Errorf("%s: after another console has put it away:\n%s", name, frameText(m))
 		}

@@ -1,12 +1,15 @@
 package tui
 
 import (
+	"cmp"
+	"fmt"
 	"slices"
 	"strings"
 
 	"charm.land/bubbles/v2/key"
 	tea "charm.land/bubbletea/v2"
 
+	"holdfast/flash"
 	"holdfast/kexec"
 	"holdfast/ops/boot"
 	"holdfast/ops/status"
@@ -90,13 +93,29 @@ type detailsScreen struct {
 // Is tells which screen this is.
 func (s *detailsScreen) Is() screenKind { return detailsKind }
 
-// Keys are those of a text.
+// Keys are those of a text, and the one for a mark where there is one.
 func (s *detailsScreen) Keys() []key.Binding {
-	return []key.Binding{s.view.keys.Back, s.view.keys.pair("scroll")}
+	k := s.view.keys
+	keys := []key.Binding{k.Back, k.pair("scroll")}
+	if s.marked() {
+		k.Clear.SetHelp("c", "clear mark")
+		return append([]key.Binding{k.Clear}, keys...)
+	}
+	return keys
 }
 
-// Update scrolls.
+// marked reports whether the image did not confirm in its tries.
+func (s *detailsScreen) marked() bool {
+	img, ok := s.view.image()
+	return ok && img.Entry.State == flash.Bad
+}
+
+// Update scrolls, or asks to clear the mark.
 func (s *detailsScreen) Update(k tea.KeyPressMsg) move {
+	if key.Matches(k, s.view.keys.Clear) && s.marked() {
+		img, _ := s.view.image()
+		return showTask(s.view, Task{Verb: Clears, Object: img.Name})
+	}
 	return move{taken: s.text.Update(k, s.view.keys)}
 }
 
@@ -114,15 +133,38 @@ func (s *detailsScreen) View(width, height int) []line {
 		lines = append(lines, labelledIn("no boot", img.Broken, labelWidth, width, bad)...)
 	}
 	if img.Present {
+		lines = append(lines, labelled("boots", booted(img), labelWidth, width)...)
 		lines = append(lines, field("version", img.Version)...)
 		lines = append(lines, field("kernel", img.Header.Version)...)
 		lines = append(lines, field("size", sizeOf(img))...)
 		lines = append(lines, field("directory", img.Dir)...)
 		lines = append(lines, field("manifest", manifest(img))...)
+		lines = append(lines, field("signed by", cmp.Or(img.Signer, img.Remark))...)
+		if !img.ID.IsZero() {
+			lines = append(lines, field("ID", img.ID.String())...)
+		}
 		lines = append(lines, field("initrd", img.Initrd)...)
 	}
 	lines = append(lines, v.details(img, width)...)
 	return append([]line{v.theme.heading(imageName(img), width)}, s.text.window(lines, height-1)...)
+}
+
+// booted says in a sentence how the image has booted so far.
+func booted(img status.Image) string {
+	e := img.Entry
+	since := ""
+	if !e.Since.IsZero() {
+		since = ", since " + e.Since.UTC().Format("2006-01-02 15:04") + " UTC"
+	}
+	switch e.State {
+	case flash.Confirmed:
+		return "confirmed: it booted well and said so" + since
+	case flash.Trial:
+		return fmt.Sprintf("on trial: %d tries left to say that it booted well%s", e.Tries, since)
+	case flash.Bad:
+		return "bad: it did not say in its tries that it booted well" + since + "; c clears the mark"
+	}
+	return "unknown: nobody has told"
 }
 
 func manifest(img status.Image) string {

@@ -2,51 +2,36 @@ package tui
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
-	"holdfast/flash/grub"
 	"holdfast/ops"
-	"holdfast/ops/grubdefault"
+	"holdfast/ops/repair"
 	"holdfast/ops/status"
 )
 
-// change is a change of the boot default that was planned.
-type change interface {
-	Lines() []ops.Line
-	Nothing() bool
-	Apply(context.Context, ops.Reporter) error
-}
-
-// planChange is how the real ones are planned.
-func planChange(r grubdefault.Request) (change, error) { return r.Plan() }
-
-// Draft is a change of the boot default as one console looks at it. A change is agreed to by its
-// Draft: what is written is what was shown, or nothing.
-type Draft struct {
-	Entry   string // that is to be the default, as the saved default names it
-	Reading bool   // the plan is not made yet; the rest is empty
-	Lines   []ops.Line
-	Nothing bool   // it is the default already
-	Refused string // why it cannot be; "" when it can
-	Hint    string // what to do about that; may be empty
-
-	change change
-}
-
-// planDefault makes a plan for a console to look at. That reads the disk.
-func (h *hub) planDefault(console, entry string) {
-	d := &Draft{Entry: entry, Reading: true}
+// planTask makes a plan for a console to look at. That reads the disk.
+func (h *hub) planTask(console string, t Task) {
+	d := &Draft{Task: t, Reading: true}
 	h.keep(console, d)
-	r := h.state.Report
-	if r == nil {
+	switch a := h.state.Action; {
+	case h.state.Report == nil:
 		h.outdate("there is no flash now")
 		return
+	case a != nil: // what would be read now is changing
+		h.keep(console, &Draft{Task: t, Refused: a.who() + " " + a.does(), Hint: "wait for its end, then choose again"})
+		return
 	}
-	h.lookAgain(func() func() {
-		planned := h.draft(r, entry)
+	h.dropPlan(console)
+	ctx, cancel := context.WithCancel(h.ctx)
+	h.planning[console] = cancel
+	h.lookAgain(func(r *status.Report) func() {
+		planned := h.draft(ctx, r, t)
 		return func() {
+			cancel()
 			if h.state.Drafts[console] == d {
 				h.keep(console, planned)
 			}
@@ -54,24 +39,37 @@ func (h *hub) planDefault(console, entry string) {
 	})
 }
 
-// lookAgain reads what is saved anew, after work, which may be nil: somebody in a shell, or another
+// dropPlan ends the making of a plan that nobody waits for: it may be hashing.
+func (h *hub) dropPlan(console string) {
+	if cancel := h.planning[console]; cancel != nil {
+		cancel()
+		delete(h.planning, console)
+	}
+}
+
+// lookAgain reads the flash anew, for work, which may be nil: somebody in a shell, or another
 // program, may have changed it, and the screens are to say what GRUB boots. Where the flash cannot be
 // read they stay as they are: what needs it then says why.
-func (h *hub) lookAgain(work func() func()) {
+func (h *hub) lookAgain(work func(*status.Report) func()) {
 	r, number, outcomes := h.state.Report, h.target, h.outcomes
-	if r == nil {
+	if r == nil || h.state.Action != nil { // an action has its own second look
 		return
 	}
+	h.readers.Add(1)
 	h.spawn(func() func() {
+		defer h.readers.Done()
 		done := func() {}
-		if work != nil {
-			done = work()
-		}
 		after, err := status.Read(r.Target)
+		if err == nil {
+			r = carry(r, after, false)
+		}
+		if work != nil {
+			done = work(r)
+		}
 		return func() {
-			// A change from here has its own second look, which is later than this one.
+			// The second look of an action that began since is later than this one.
 			if err == nil && number == h.target && outcomes == h.outcomes && h.state.Action == nil && h.state.Report != nil {
-				h.reread(after, nil)
+				h.reread(after, nil, false)
 			}
 			done()
 		}
@@ -79,16 +77,27 @@ func (h *hub) lookAgain(work func() func()) {
 }
 
 // draft plans. It runs beside the hub.
-func (h *hub) draft(r *status.Report, entry string) *Draft {
-	p, err := h.plan(grubdefault.Request{Report: r, Entry: entry})
-	if err != nil {
-		return &Draft{Entry: entry, Refused: err.Error(), Hint: hintOf(err)}
+func (h *hub) draft(ctx context.Context, r *status.Report, t Task) *Draft {
+	p, err := h.plan(ctx, r, t)
+	switch {
+	case ctx.Err() != nil:
+		return &Draft{Task: t, Refused: "something else was begun meanwhile", Hint: "go back and choose again"}
+	case err != nil:
+		return &Draft{Task: t, Refused: err.Error(), Hint: hintOf(err)}
 	}
-	d := &Draft{Entry: entry, Lines: p.Lines(), Nothing: p.Nothing(), change: p}
+	d := shownPlan(t, p)
 	if h.o.Machine == nil {
-		d.Refused = "this is a demonstration: nothing is written"
+		d.plan = rehearsal{p}
 	}
 	return d
+}
+
+// rehearsal is a plan that is shown, and agreed to, for a demonstration.
+type rehearsal struct{ plan }
+
+// Apply does nothing.
+func (rehearsal) Apply(context.Context, ops.Reporter) error {
+	return &ops.Error{Kind: ops.Refused, Err: errors.New("this is a demonstration: nothing is written")}
 }
 
 // keep shows a console its draft. The snapshots that are out keep theirs.
@@ -104,84 +113,110 @@ func (h *hub) keep(console string, d *Draft) {
 // outdate refuses what was planned so far: it was planned for another state of the disk.
 func (h *hub) outdate(why string) {
 	for console, d := range h.state.Drafts {
-		h.keep(console, &Draft{Entry: d.Entry, Refused: why, Hint: "go back and choose again"})
+		h.keep(console, &Draft{Task: d.Task, Refused: why, Hint: "go back and choose again"})
 	}
 }
 
-// setDefault writes what a console agreed to, and reads the flash again for what that comes to.
-func (h *hub) setDefault(console string, d *Draft) {
-	if d == nil || h.state.Drafts[console] != d || d.Reading || d.Nothing || d.Refused != "" || !h.free() {
+// doTask does what a console agreed to, by a key or by the word that was asked for.
+func (h *hub) doTask(console string, d *Draft, word string) {
+	if d == nil || h.state.Drafts[console] != d || !d.open() || word != d.Word || !h.free() {
 		return
 	}
+	h.change(Action{Console: console, Verb: d.Task.Verb, Object: h.objectOf(d.Task)}, d)
+}
+
+// objectOf is what a task is done to, as people speak of it.
+func (h *hub) objectOf(t Task) string {
+	if t.Verb == SetsDefault {
+		return objectName(h.state.Report, t.Object)
+	}
+	return t.Object
+}
+
+// change carries a plan out, and reads the flash again for what that comes to.
+func (h *hub) change(a Action, d *Draft) {
 	before, number := h.state.Report, h.target
-	a := Action{Console: console, Verb: SetsDefault, Object: objectName(before, d.Entry)}
-	h.act(a, func(ctx context.Context, rep ops.Reporter) (string, error) {
-		err := d.change.Apply(ctx, rep)
+	h.act(a, func(ctx context.Context, rep ops.Reporter) (Outcome, error) {
+		err := d.plan.Apply(ctx, rep)
 		after, lost := status.Read(before.Target)
 		h.send(func() {
 			if number == h.target {
-				h.outdate("the boot default was changed at " + console + " meanwhile")
-				h.reread(after, lost)
+				h.outdate(outdated(a))
+				if h.state.Target.Notice == interrupted && err == nil { // every change begins with a repair
+					h.state.Target.Notice = ""
+				}
+				h.reread(after, lost, true)
 			}
 		})
 		switch {
 		case err != nil: // what was lost then is said in place of the flash
-			return "", err
+			return Outcome{Same: lost == nil && alike(before, after)}, err
 		case lost != nil:
-			return "", fmt.Errorf("written, but the flash cannot be read any more: %w", lost)
+			return Outcome{}, fmt.Errorf("done, but the flash cannot be read any more: %w", lost)
 		}
-		return fmt.Sprintf("boot default: %s -> %s, read back", savedText(before), savedText(after)), nil
+		return result(d, before, after), nil
 	})
 }
 
-// reread takes what a second look at the same flash found of the boot default. What the hashes said
-// of the images still holds: nothing here writes them.
-func (h *hub) reread(after *status.Report, err error) {
-	if err != nil {
-		h.state.Report = nil
-		h.read(nil, fmt.Errorf("%s cannot be read any more: %v", h.state.Target.Name, err)) // no hint: nobody can name another one here
-		return
-	}
-	r := *h.state.Report
-	for _, p := range after.Problems {
-		if !slices.Contains(r.Problems, p) {
-			h.say("%s", p)
-		}
-	}
-	r.Boot, r.Problems = after.Boot, after.Problems
-	h.state.Report = &r
+// alike reports whether two reports of a flash tell of the same images in the same places, and of the same
+// boot default.
+func alike(a, b *status.Report) bool {
+	same := func(x, y status.Image) bool { return x.Name == y.Name && x.ID == y.ID && x.Present == y.Present }
+	return slices.EqualFunc(a.Images, b.Images, same) && savedText(a) == savedText(b)
 }
 
-// objectName is an entry as people speak of it, given as the saved default names it.
-func objectName(r *status.Report, name string) string {
-	if r.Boot != nil {
-		if e, ok := r.Boot.Menu.Find(name); ok {
-			return entryName(e)
-		}
-	}
-	return name
-}
-
-// entryName is an entry as people speak of it: the slot that it boots, else its title.
-func entryName(e grub.Entry) string {
-	if e.Slot != "" {
-		return e.Slot
-	}
-	return fmt.Sprintf("%q", e.Title)
-}
-
-// savedText is what a report says is saved: "2 (backup)".
-func savedText(r *status.Report) string {
-	b := r.Boot
+// outdated says why a plan that was made before an action is out of date.
+func outdated(a Action) string {
 	switch {
-	case b == nil:
-		return "not known"
-	case b.Saved.Entry() == "":
-		return "nothing"
+	case a.Verb == SetsDefault:
+		return "the boot default was changed at " + a.Console + " meanwhile"
+	case a.Console == "":
+		return "the flash was repaired meanwhile"
 	}
-	saved := b.Saved.Entry()
-	if name := objectName(r, saved); name != saved {
-		return saved + " (" + name + ")"
+	return "the flash was changed at " + a.Console + " meanwhile"
+}
+
+// result says what a task has come to, and what to do next.
+func result(d *Draft, before, after *status.Report) Outcome {
+	said := repair.Said(after, after.Record.Last)
+	if before.Record.Last == after.Record.Last {
+		said = "" // it is older
 	}
-	return saved
+	or := func(text string) string {
+		if said != "" {
+			return said
+		}
+		return text
+	}
+	switch t := d.Task; t.Verb {
+	case SetsDefault:
+		return Outcome{Text: fmt.Sprintf("boot default: %s -> %s, read back", savedText(before), savedText(after))}
+	case Installs:
+		return Outcome{Text: or(t.Object + " is installed"), Hint: "boot it (b): it is on trial until it says that it booted well"}
+	case Rotates:
+		return Outcome{Text: or(inActive(after)), Hint: "boot it (b), or r to go back"}
+	case Removes:
+		return Outcome{Text: t.Object + " is removed"}
+	case Repairs:
+		return Outcome{Text: or("repaired: " + first(d.Lines))}
+	case Clears:
+		return Outcome{Text: t.Object + " may boot again: its mark is cleared", Hint: "boot it (b)"}
+	}
+	return Outcome{Text: "done"}
+}
+
+func first(lines []ops.Line) string {
+	if len(lines) == 0 {
+		return "the log says what"
+	}
+	return lines[0].Text
+}
+
+// inActive says which image is the active one.
+func inActive(r *status.Report) string {
+	img, _ := r.Image("active")
+	if img.Version == "" {
+		return "active is another image now"
+	}
+	return strings.TrimSpace("active is " + img.Version + " now")
 }

@@ -10,7 +10,7 @@ import (
 
 	"holdfast/flash"
 	"holdfast/ops"
-	"holdfast/ops/grubdefault"
+	"holdfast/ops/status"
 )
 
 // paper is a change of the tests: it is written when it is let, or fails.
@@ -36,37 +36,46 @@ func (p *paper) Apply(ctx context.Context, rep ops.Reporter) error {
 	return nil
 }
 
-// planner plans papers for a bench whose flash it writes to. It refuses factory's entry.
-type planner struct {
+// desk plans papers for a bench whose flash it writes to. It refuses factory's entry.
+type desk struct {
 	paper paper
 	plans chan string
 	let   chan struct{} // a plan waits for it; nil: it does not
+	demo  bool
 }
 
-func (p *planner) plan(r grubdefault.Request) (change, error) {
-	p.plans <- r.Entry
+func (p *desk) plan(_ context.Context, _ *status.Report, t Task) (plan, error) {
+	if t.Verb == Repairs {
+		return &paper{entry: "0"}, nil
+	}
+	p.plans <- t.Object
 	if p.let != nil {
 		<-p.let
 	}
 	written := p.paper
-	written.entry = r.Entry
-	if r.Entry == "9" {
+	written.entry = t.Object
+	if t.Object == "9" {
 		return nil, &ops.Error{Kind: ops.Refused, Err: errors.New("factory is empty"), Hint: "choose another"}
 	}
 	return &written, nil
 }
 
 // deskBench is a bench with a planner, and its flash found.
-func deskBench(t *testing.T, autoboot time.Duration, set func(*planner)) (*bench, *planner) {
+func deskBench(t *testing.T, autoboot time.Duration, set func(*desk)) (*bench, *desk) {
 	t.Helper()
 	fsys := wholeFlash()
-	p := &planner{plans: make(chan string, 10)}
+	p := &desk{plans: make(chan string, 10)}
 	p.paper.begins = make(chan struct{}, 10)
 	p.paper.write = func(entry string) { fsys["boot/grub/default"].Data = savedFile(entry) }
 	if set != nil {
 		set(p)
 	}
-	b := newBenchOf(t, autoboot, func(h *hub) { h.plan = p.plan })
+	b := newBenchOf(t, autoboot, func(h *hub) {
+		h.plan = p.plan
+		if p.demo {
+			h.o.Machine = nil
+		}
+	})
 	b.targets <- targetOf(fsys)
 	b.w.until(t, "the report", func(s *Snapshot) bool { return s.Report != nil })
 	return b, p
@@ -77,22 +86,22 @@ func savedFile(entry string) []byte { return []byte(entry + "\n##########\n") }
 // looks has a console look at a change, and gives what it is shown.
 func (b *bench) looks(t *testing.T, console, entry string) *Draft {
 	t.Helper()
-	b.requests <- request{kind: planDefault, console: console, object: entry}
+	b.requests <- request{kind: planTask, console: console, task: Task{Verb: SetsDefault, Object: entry}}
 	s := b.w.until(t, "the plan", func(s *Snapshot) bool {
 		d := s.Drafts[console]
-		return d != nil && d.Entry == entry && !d.Reading
+		return d != nil && d.Task.Object == entry && !d.Reading
 	})
 	return s.Drafts[console]
 }
 
 // TestSetsTheDefault: one console agrees to a change; every console sees it, and what came of it.
 func TestSetsTheDefault(t *testing.T) {
-	b, p := deskBench(t, 0, func(p *planner) { p.paper.let = make(chan struct{}) })
+	b, p := deskBench(t, 0, func(p *desk) { p.paper.let = make(chan struct{}) })
 	d := b.looks(t, "ttyS0", "2")
 	if len(d.Lines) != 1 || d.Refused != "" || d.Nothing {
 		t.Fatalf("looks at %+v", d)
 	}
-	b.requests <- request{kind: setDefault, console: "ttyS0", draft: d}
+	b.requests <- request{kind: doTask, console: "ttyS0", draft: d}
 	<-p.paper.begins
 	s := b.w.until(t, "the change", func(s *Snapshot) bool { return s.Action != nil })
 	if s.Action.Console != "ttyS0" || s.Action.title() != "boot default backup" {
@@ -128,10 +137,10 @@ func TestSetsWhatWasShown(t *testing.T) {
 		t.Errorf("refused by %+v", refused)
 	}
 	same := b.looks(t, "ttyS0", "0")
-	for _, d := range []*Draft{nil, first, theirs, refused, same, {Entry: "2"}} {
-		b.requests <- request{kind: setDefault, console: "ttyS0", draft: d}
+	for _, d := range []*Draft{nil, first, theirs, refused, same, {Task: Task{Object: "2"}}} {
+		b.requests <- request{kind: doTask, console: "ttyS0", draft: d}
 	}
-	b.requests <- request{kind: setDefault, console: "tty0", draft: theirs}
+	b.requests <- request{kind: doTask, console: "tty0", draft: theirs}
 	b.w.until(t, "the outcome", func(s *Snapshot) bool { return s.Outcome != nil })
 	if n := len(p.paper.begins); n != 1 {
 		t.Errorf("%d changes began, want the one that its console agreed to", n)
@@ -144,10 +153,10 @@ func TestSetsWhatWasShown(t *testing.T) {
 
 // TestDefaultFails: the reason is shown, and the flash is read again: it may have changed all the same.
 func TestDefaultFails(t *testing.T) {
-	b, _ := deskBench(t, 0, func(p *planner) {
+	b, _ := deskBench(t, 0, func(p *desk) {
 		p.paper.fail = &ops.Error{Kind: ops.NotWritable, Err: errors.New("busy"), Hint: "remount it"}
 	})
-	b.requests <- request{kind: setDefault, console: "ttyS0", draft: b.looks(t, "ttyS0", "2")}
+	b.requests <- request{kind: doTask, console: "ttyS0", draft: b.looks(t, "ttyS0", "2")}
 	s := b.w.until(t, "the failure", func(s *Snapshot) bool { return s.Outcome != nil })
 	if o := s.Outcome; !o.Failed || o.message() != "the boot default was not set to backup: busy" || o.Hint != "remount it" {
 		t.Errorf("came to %+v", o)
@@ -160,10 +169,10 @@ func TestDefaultFails(t *testing.T) {
 // TestDiskGoes: a disk that is pulled while the default is written. One reason is one sentence, and no
 // screen gives advice that only a command line could take.
 func TestDiskGoes(t *testing.T) {
-	b, p := deskBench(t, 0, func(p *planner) { p.paper.fail, p.paper.let = errors.New("open /dev/vda2: gone"), make(chan struct{}) })
+	b, p := deskBench(t, 0, func(p *desk) { p.paper.fail, p.paper.let = errors.New("open /dev/vda2: gone"), make(chan struct{}) })
 	s := b.w.until(t, "the report", func(s *Snapshot) bool { return s.Report != nil })
 	fsys := s.Report.Target.FS.(fstest.MapFS)
-	b.requests <- request{kind: setDefault, console: "ttyS0", draft: b.looks(t, "ttyS0", "2")}
+	b.requests <- request{kind: doTask, console: "ttyS0", draft: b.looks(t, "ttyS0", "2")}
 	<-p.paper.begins
 	clear(fsys)
 	close(p.paper.let)
@@ -177,8 +186,8 @@ func TestDiskGoes(t *testing.T) {
 }
 
 func TestStopsADefault(t *testing.T) {
-	b, p := deskBench(t, 0, func(p *planner) { p.paper.let = make(chan struct{}) })
-	b.requests <- request{kind: setDefault, console: "ttyS0", draft: b.looks(t, "ttyS0", "2")}
+	b, p := deskBench(t, 0, func(p *desk) { p.paper.let = make(chan struct{}) })
+	b.requests <- request{kind: doTask, console: "ttyS0", draft: b.looks(t, "ttyS0", "2")}
 	<-p.paper.begins
 	b.requests <- request{kind: stopAction, console: "ttyS0"}
 	b.w.until(t, "the stop", func(s *Snapshot) bool { return s.Action != nil && s.Action.Stopping })
@@ -191,8 +200,8 @@ func TestStopsADefault(t *testing.T) {
 
 // TestPlansElsewhere: a disk that does not answer holds up no console.
 func TestPlansElsewhere(t *testing.T) {
-	b, p := deskBench(t, 0, func(p *planner) { p.let = make(chan struct{}) })
-	b.requests <- request{kind: planDefault, console: "ttyS0", object: "2"}
+	b, p := deskBench(t, 0, func(p *desk) { p.let = make(chan struct{}) })
+	b.requests <- request{kind: planTask, console: "ttyS0", task: Task{Verb: SetsDefault, Object: "2"}}
 	<-p.plans
 	s := b.w.until(t, "the wait", func(s *Snapshot) bool { return s.Drafts["ttyS0"] != nil })
 	if !s.Drafts["ttyS0"].Reading {
@@ -224,7 +233,9 @@ func TestDefaultStopsTheCountdown(t *testing.T) {
 // looks at a change; a flash that cannot be read takes nothing away.
 func TestChangedElsewhere(t *testing.T) {
 	fsys := wholeFlash()
-	b := newBenchOf(t, 0, func(h *hub) { h.plan = func(grubdefault.Request) (change, error) { return &paper{}, nil } })
+	b := newBenchOf(t, 0, func(h *hub) {
+		h.plan = func(context.Context, *status.Report, Task) (plan, error) { return &paper{entry: "0"}, nil }
+	})
 	b.targets <- targetOf(fsys)
 	s := b.w.until(t, "the report", func(s *Snapshot) bool { return s.Report != nil })
 	save := func(entry string) { fsys["boot/grub/default"] = &fstest.MapFile{Data: savedFile(entry)} }
@@ -258,7 +269,7 @@ func TestHashesStay(t *testing.T) {
 		after.Images[i].Integrity = flash.Unknown
 	}
 	after.Problems = []string{"boot default: odd"}
-	h.reread(after, nil)
+	h.reread(after, nil, false)
 	r := h.state.Report
 	if a, f := r.Images[0], r.Images[2]; a.Integrity != flash.Intact || f.Integrity != flash.Damaged || f.Broken == "" {
 		t.Errorf("active is %v, factory %v, want them as they were", a.Integrity, f.Integrity)
@@ -273,15 +284,14 @@ func TestHashesStay(t *testing.T) {
 
 // TestDemonstration: the plan is shown, and nothing is written.
 func TestDemonstration(t *testing.T) {
-	b, p := deskBench(t, 0, func(*planner) {})
-	b.o.Machine = nil
+	b, p := deskBench(t, 0, func(p *desk) { p.demo = true })
 	d := b.looks(t, "ttyS0", "2")
-	if len(d.Lines) == 0 || !strings.Contains(d.Refused, "demonstration") {
+	if len(d.Lines) == 0 || d.Refused != "" {
 		t.Errorf("looks at %+v", d)
 	}
-	b.requests <- request{kind: setDefault, console: "ttyS0", draft: d}
-	b.targets <- targetOf(fstest.MapFS{}) // served after it
-	if len(p.paper.begins) > 0 {
-		t.Error("it was written")
+	b.requests <- request{kind: doTask, console: "ttyS0", draft: d}
+	s := b.w.until(t, "the outcome", func(s *Snapshot) bool { return s.Outcome != nil })
+	if o := s.Outcome; !o.Failed || o.Text != "this is a demonstration: nothing is written" || len(p.paper.begins) > 0 {
+		t.Errorf("came to %+v, and %d changes began", o, len(p.paper.begins))
 	}
 }

@@ -90,7 +90,7 @@ func (v *view) notice(width int) []line {
 func (v *view) news() (string, style) {
 	s := v.snap
 	switch {
-	case s.Action != nil && s.Action.Console != v.console && (s.Action.Console != "" || s.Action.Stopping):
+	case s.Action != nil && s.Action.Console != v.console && (!s.Action.automatic() || s.Action.Stopping):
 		return fmt.Sprintf("%s %s: %s", s.Action.who(), s.Action.does(), percent(s.Action)), title
 	case s.Outcome != nil && !s.Outcome.Failed:
 		return s.Outcome.message(), title
@@ -132,7 +132,7 @@ func (v *view) foot(own []key.Binding, width int) line {
 	global := []key.Binding{k.Boot, k.Logs, k.Help, k.Leave, k.Default}
 	all := append(append(global, own...), k.Repaint)
 	space := gap
-	if whole := keyLine(global, gap, 1<<10); len(whole) > width {
+	if whole := keyLine(all[:len(all)-1], gap, 1<<10); len(whole) > width {
 		space = " "
 	}
 	return plain(keyLine(all, space, width))

@@ -16,16 +16,18 @@ func (h *hub) boot(console, image string) {
 		return
 	}
 	action := Action{Console: console, Verb: Boots, Object: image}
-	plan, err := boot.Request{Report: h.state.Report, Image: image, Consoles: h.o.Kernel, Operator: console}.Plan()
+	o := h.o.Session
+	o.NoWait = console == "" // nobody is there who could end the wait
+	plan, err := boot.Request{Report: h.state.Report, Image: image, Consoles: h.o.Kernel, Operator: console, Session: o}.Plan()
 	if err == nil && h.o.Machine == nil {
 		err = &ops.Error{Kind: ops.Refused, Op: "boot", Err: errors.New("this is a demonstration: nothing is booted")}
 	}
 	if err != nil {
-		h.ended(action, "", err)
+		h.ended(action, Outcome{}, err)
 		return
 	}
-	h.act(action, func(ctx context.Context, rep ops.Reporter) (string, error) {
-		return "", plan.Apply(ctx, machine{h.o.Machine, h.crew}, rep)
+	h.act(action, func(ctx context.Context, rep ops.Reporter) (Outcome, error) {
+		return Outcome{}, plan.Apply(ctx, machine{h.o.Machine, h.crew}, rep)
 	})
 }
 

@@ -32,19 +32,27 @@ func (s *helpScreen) View(width, height int) []line {
 	k := s.view.keys
 	const column = 16
 	var lines []line
-	for _, b := range []key.Binding{k.Boot, k.Default, k.Logs, k.Help, k.Leave, k.Enter, k.Yes, k.Back, k.Up, k.Down,
+	for _, b := range []key.Binding{k.Boot, k.Default, k.Logs, k.Help, k.Leave, k.Install, k.Rotate, k.Remove, k.Verify, k.Clear, k.Again, k.Enter, k.Yes, k.Back, k.Up, k.Down,
 		k.Left, k.Right, k.PageUp, k.PageDown, k.Top, k.End, k.Repaint} {
 		h := b.Help()
 		lines = append(lines, labelled("  "+h.Key, h.Desc, column, width)...)
 	}
 	lines = append(lines, nil)
 	for _, w := range [][2]string{
+		{"install", "an archive from any disk becomes active; what was active steps back"},
+		{"rotate", "active and backup change places; a staged version becomes active"},
+		{"verified", "intact, and signed by a key that is known here"},
 		{"intact", "every file is as the image's manifest says"},
 		{"damaged", "a file differs, is missing or cannot be read"},
 		{"unchecked", "the image has no manifest"},
 		{"checking", "its files are still being read"},
 		{"not bootable", "there is no kernel that could be started"},
 		{"empty", "there is no image in the slot"},
+		{"confirmed", "it booted well and said so"},
+		{"trial 2 left", "it may be booted twice more to say so"},
+		{"bad", "it did not say so in its tries; c in its details clears that"},
+		{"unknown", "nobody has told how it boots"},
+		{"last", "what happened last to the slots"},
 		{"default", "the boot loader starts this one; d changes it"},
 		{"next boot", "what it starts when nothing is chosen, and what after that when no boot succeeds"},
 		{"once", "for the next boot alone"},

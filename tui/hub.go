@@ -4,10 +4,11 @@ import (
 	"context"
 	"fmt"
 	"runtime/debug"
+	"sync"
 	"time"
 
-	"holdfast/ops/grubdefault"
 	"holdfast/ops/logs"
+	"holdfast/ops/status"
 )
 
 // logLines is how much of the log is kept: an hour of a quiet kernel, the boot of a noisy one.
@@ -17,8 +18,10 @@ const logLines = 2000
 type request struct {
 	kind    requestKind
 	console string
-	object  string // image, or entry of GRUB's menu
-	draft   *Draft // the change that was shown, and agreed to
+	object  string // image
+	task    Task   // to be planned
+	draft   *Draft // the task that was shown, and agreed to
+	word    string // that was typed for it
 	leave   Leave
 }
 
@@ -27,8 +30,11 @@ type requestKind int
 const (
 	painted       requestKind = iota // the first frame is on its way
 	bootImage                        // boot object
-	planDefault                      // show what making object the boot default takes
-	setDefault                       // do what draft says
+	planTask                         // show what task takes
+	dropTask                         // nobody waits for its plan any more
+	doTask                           // do what draft says
+	verifyImage                      // hash object; all images when it is ""
+	findArchives                     // look for archives on the machine's volumes
 	stopCountdown                    // no automatic boot
 	shellEnded                       // whoever was in it may have changed what boots next
 	stopAction                       // give up what is being done, while that is possible
@@ -51,7 +57,7 @@ type hub struct {
 	crew     consoles
 	requests chan request
 	events   chan func() // from our own goroutines, to be run in run's
-	plan     func(grubdefault.Request) (change, error)
+	plan     func(context.Context, *status.Report, Task) (plan, error)
 	after    func(time.Duration) <-chan time.Time
 	uptime   func() time.Duration
 
@@ -59,17 +65,20 @@ type hub struct {
 	state     Snapshot
 	log       ring
 	painted   bool
-	counted   bool             // the countdown has been: it comes once
-	tick      <-chan time.Time // of the countdown; nil while none runs
-	target    int              // counts the targets: what an older one gave is not wanted
-	verifying context.CancelFunc
-	stop      context.CancelFunc // of the action
-	outcomes  int                // counts them
-	tried     []string           // images that the automatic boot could not boot
-	left      *Leave             // somebody left while an action ran
-	grace     <-chan time.Time   // ends the wait for it; nil: it is waited for
-	overdue   bool               // it did not end in time
-	err       error              // why the console cannot go on
+	counted   bool                          // the countdown has been: it comes once
+	tick      <-chan time.Time              // of the countdown; nil while none runs
+	target    int                           // counts the targets: what an older one gave is not wanted
+	mending   bool                          // it is looked whether there is something to repair
+	verifying context.CancelFunc            // nil: nothing is hashed
+	planning  map[string]context.CancelFunc // by console: the plan that is being made for it
+	readers   sync.WaitGroup                // who has files of the flash open, which may have to be unmounted; none is added while an action runs
+	stop      context.CancelFunc            // of the action
+	outcomes  int                           // counts them
+	tried     []string                      // images that the automatic boot could not boot
+	left      *Leave                        // somebody left while an action ran
+	grace     <-chan time.Time              // ends the wait for it; nil: it is waited for
+	overdue   bool                          // it did not end in time
+	err       error                         // why the console cannot go on
 }
 
 func newHub(o Options) *hub {
@@ -77,7 +86,8 @@ func newHub(o Options) *hub {
 		o:        o,
 		requests: make(chan request),
 		events:   make(chan func()),
-		plan:     planChange,
+		plan:     planner{o.Session}.plan,
+		planning: map[string]context.CancelFunc{},
 		after:    time.After,
 		uptime:   uptime,
 		log:      ring{limit: logLines},
@@ -220,14 +230,22 @@ func (h *hub) serve(r request) {
 	case bootImage:
 		h.endCountdown("stopped at " + r.console)
 		h.boot(r.console, r.object)
-	case planDefault:
+	case planTask:
 		h.endCountdown("stopped at " + r.console)
-		h.planDefault(r.console, r.object)
-	case setDefault:
-		h.setDefault(r.console, r.draft)
+		h.planTask(r.console, r.task)
+	case dropTask:
+		h.dropPlan(r.console)
+	case doTask:
+		h.doTask(r.console, r.draft, r.word)
+	case verifyImage:
+		h.endCountdown("stopped at " + r.console)
+		h.check(r.console, r.object)
+	case findArchives:
+		h.endCountdown("stopped at " + r.console)
+		h.findArchives()
 	case stopCountdown:
 		h.endCountdown("stopped at " + r.console)
-		if a := h.state.Action; a != nil && a.Console == "" { // the countdown ended while the key was on its way
+		if a := h.state.Action; a != nil && a.automatic() { // the countdown ended while the key was on its way
 			h.stopAction()
 		}
 	case shellEnded:

@@ -1,6 +1,7 @@
 package tui
 
 import (
+	"fmt"
 	"slices"
 
 	"charm.land/bubbles/v2/key"
@@ -29,7 +30,8 @@ func (s *images) Keys() []key.Binding {
 		keys = append(keys, dismiss)
 	}
 	if _, ok := s.view.image(); ok {
-		keys = append(keys, s.view.keys.Enter, s.view.keys.pair("choose"))
+		k := s.view.keys
+		keys = append(keys, k.Install, k.Rotate, k.Remove, k.Verify, k.Enter, k.pair("choose"))
 	}
 	return keys
 }
@@ -78,7 +80,7 @@ func (s *images) View(width, height int) []line {
 		return append(v.absent(width), v.logPane(width, max(height-len(v.absent(width)), 0))...)
 	}
 	list := min(len(v.snap.Report.Images)+1, max(4, height/3))
-	boots := v.nextBoot(width)
+	boots := append(v.nextBoot(width), v.lastEvent(width)...)
 	rest := height - list - len(boots)
 	logs := max((height-9)/2-len(boots)/2, 0)
 	if logs < 3 {
@@ -126,7 +128,7 @@ var imageColumns = []struct {
 	{column{"VERSION", 7, 3}, func(_ *view, i status.Image) string { return dash(i.Version) }},
 	{column{"KERNEL", 12, 1}, func(_ *view, i status.Image) string { return dash(i.Header.Version) }},
 	{column{"SIZE", 9, 2}, func(_ *view, i status.Image) string { return sizeOf(i) }},
-	{column{"STATE", 22, 0}, func(v *view, i status.Image) string { return v.stateOf(i) }},
+	{column{"STATE", 20, 0}, func(v *view, i status.Image) string { return v.stateOf(i) }},
 }
 
 // list is the images as a table.
@@ -163,6 +165,9 @@ func sizeOf(i status.Image) string {
 // stateOf is what an image is worth, in a word, and whether GRUB boots it.
 func (v *view) stateOf(i status.Image) string {
 	text := worth(i)
+	if s := bootState(i); s != "" {
+		text += ", " + s
+	}
 	if i.Staged {
 		return text
 	}
@@ -170,6 +175,21 @@ func (v *view) stateOf(i status.Image) string {
 		text += ", " + m
 	}
 	return text
+}
+
+// bootState is what is known of how an image boots, in words; "" where nobody asks: of factory and
+// staged versions that no record speaks of.
+func bootState(i status.Image) string {
+	switch e := i.Entry; {
+	case !i.Present:
+		return ""
+	case e.State == flash.Trial:
+		return fmt.Sprintf("trial %d left", e.Tries)
+	case e.State == flash.Untold && i.Name != flash.Active && i.Name != flash.Backup:
+		return ""
+	default:
+		return e.State.String()
+	}
 }
 
 // marks are what the boot loader makes of an entry: it is the default, or that of the next boot alone.
@@ -214,9 +234,9 @@ func worth(i status.Image) string {
 
 func worthStyle(i status.Image) style {
 	switch {
-	case i.Present && i.Broken != "":
+	case i.Present && (i.Broken != "" || i.Entry.State == flash.Bad):
 		return bad
-	case i.Integrity == flash.Intact:
+	case i.Integrity == flash.Intact, i.Integrity == flash.Verified:
 		return good
 	}
 	return normal

@@ -9,8 +9,10 @@ type KeyMap struct {
 	PageUp, PageDown, Top, End key.Binding
 	Enter, Back                key.Binding
 	Boot, Default, Logs, Help  key.Binding
+	Install, Rotate            key.Binding
+	Remove, Verify             key.Binding
 	Leave                      key.Binding
-	Yes                        key.Binding
+	Yes, Clear, Again          key.Binding
 	Repaint                    key.Binding
 }
 
@@ -35,12 +37,31 @@ func newKeyMap(stage bool) KeyMap {
 		Default:  bind("d", "default", "d"),
 		Logs:     bind("l", "logs", "l"),
 		Help:     bind("?", "help", "?"),
+		Install:  bind("i", "install", "i"),
+		Rotate:   bind("r", "rotate", "r"),
+		Remove:   bind("x", "remove", "x"),
+		Verify:   bind("v", "verify", "v"),
 		Leave:    bind("q", "leave", "q"),
 		Yes:      bind("y", "yes", "y"),
+		Clear:    bind("c", "clear the mark bad", "c"),
+		Again:    bind("s", "search again", "s"),
 		Repaint:  bind("Ctrl-L", "repaint", "ctrl+l"),
 	}
 	if !stage {
 		k.Leave = bind("q", "quit", "q", "ctrl+c")
+	}
+	return k
+}
+
+// tasks are the keys that lead to what changes the flash, or looks at all of it.
+func (k KeyMap) tasks() []key.Binding {
+	return []key.Binding{k.Default, k.Install, k.Rotate, k.Remove, k.Verify, k.Clear}
+}
+
+// withoutLetters scrolls by arrows alone: the letters are needed for a word.
+func (k KeyMap) withoutLetters() KeyMap {
+	for _, b := range []*key.Binding{&k.Up, &k.Down, &k.PageUp, &k.PageDown, &k.Top, &k.End} {
+		b.SetKeys(b.Keys()[0])
 	}
 	return k
 }

@@ -7,6 +7,7 @@ import (
 
 	"holdfast/flash"
 	"holdfast/flash/grub"
+	"holdfast/ops/repair"
 	"holdfast/ops/status"
 )
 
@@ -28,6 +29,23 @@ func (v *view) nextBoot(width int) []line {
 		lines = append(lines, labelledIn("", clip(odd, 2*(width-len(label))-8), len(label), width, bad)...)
 	}
 	return lines
+}
+
+// lastEvent is what happened last to the slots, on one line; nothing when nobody knows.
+func (v *view) lastEvent(width int) []line {
+	e := v.snap.Report.Record.Last
+	text := repair.Said(v.snap.Report, e)
+	if text == "" {
+		return nil
+	}
+	label, s := pad("last", labelWidth), normal
+	if width < wide {
+		label = "last "
+	}
+	if e.Kind == flash.RolledBack || e.Kind == flash.Undone {
+		s = bad
+	}
+	return []line{{{text: label}, {clip(text, width-len(label)), s}}}
 }
 
 // chain is the boots that follow each other in at most width cells: in full, else each slot once with

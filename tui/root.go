@@ -43,6 +43,9 @@ const (
 	logsKind
 	helpKind
 	leaveKind
+	taskKind
+	archivesKind
+	verifyKind
 )
 
 // move is what comes of a key.
@@ -50,6 +53,7 @@ type move struct {
 	taken bool     // the key means nothing beyond this screen
 	to    screen   // show this one; nil: stay
 	back  bool     // show the one before
+	home  bool     // show the first
 	ask   *request // send this to the hub
 	shell bool     // give the console to a shell
 }
@@ -220,10 +224,8 @@ func (m *root) global(k tea.KeyPressMsg) move {
 		if img, ok := v.image(); ok {
 			return move{to: newBootScreen(v, img.Name)}
 		}
-	case key.Matches(k, v.keys.Default):
-		if v.snap.Report != nil {
-			return move{to: newDefaultScreen(v)}
-		}
+	case key.Matches(k, v.keys.tasks()...):
+		return v.task(k)
 	case key.Matches(k, v.keys.Logs):
 		return move{to: newLogScreen(v)}
 	case key.Matches(k, v.keys.Help):
@@ -233,6 +235,29 @@ func (m *root) global(k tea.KeyPressMsg) move {
 			return move{ask: &request{kind: leaveConsole, leave: Quit}}
 		}
 		return move{to: &leaveScreen{view: v}}
+	}
+	return move{}
+}
+
+// task leads to what a key changes on the flash.
+func (v *view) task(k tea.KeyPressMsg) move {
+	img, ok := v.image()
+	if v.snap.Report == nil || !ok {
+		return move{}
+	}
+	switch {
+	case key.Matches(k, v.keys.Default):
+		return move{to: newDefaultScreen(v)}
+	case key.Matches(k, v.keys.Install):
+		return openArchives(v)
+	case key.Matches(k, v.keys.Rotate) && img.Staged:
+		return showTask(v, Task{Verb: Rotates, Object: img.Name})
+	case key.Matches(k, v.keys.Rotate):
+		return showTask(v, Task{Verb: Rotates})
+	case key.Matches(k, v.keys.Remove):
+		return showTask(v, Task{Verb: Removes, Object: img.Name})
+	case key.Matches(k, v.keys.Verify):
+		return move{to: newVerifyScreen(v)}
 	}
 	return move{}
 }
@@ -248,6 +273,8 @@ func (m *root) follow(mv move) tea.Cmd {
 			}
 		}
 		m.stack = append(m.stack, mv.to)
+	case mv.home:
+		m.stack = m.stack[:1]
 	case mv.back && len(m.stack) > 1:
 		m.stack = m.stack[:len(m.stack)-1]
 	}

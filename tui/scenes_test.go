@@ -45,7 +45,7 @@ func hostile() *Snapshot {
 	b := savedDefault("0", "")
 	b.Menu.Entries = []grub.Entry{{Key: evil, Title: evil}, {Title: strings.Repeat(evil, 9), ID: evil}, {Key: "2", Title: evil, Slot: evil}}
 	b.Entry, b.Next, b.Saved, b.Place.Path = b.Menu.Entries[0], b.Menu.Entries, saved{evil, evil}, evil
-	draft := Draft{Entry: evil, Lines: []ops.Line{{Label: evil, Text: evil}}, Refused: evil, Hint: evil}
+	draft := Draft{Task: Task{Verb: SetsDefault, Object: evil}, Lines: []ops.Line{{Label: evil, Text: evil}}, Refused: evil, Hint: evil}
 	return &Snapshot{
 		Drafts:  map[string]*Draft{serial.Name: &draft, vga.Name: &draft},
 		Target:  Target{Target: status.Target{Name: evil}},
@@ -66,7 +66,7 @@ func long() *Snapshot {
 // drafted is a state in which serial looks at a change of the boot default to backup.
 func drafted(d Draft) *Snapshot {
 	s := plainState()
-	d.Entry = "2"
+	d.Task = Task{Verb: SetsDefault, Object: "2"}
 	s.Drafts = map[string]*Draft{serial.Name: &d}
 	return s
 }
@@ -103,7 +103,7 @@ func scenes() []scene {
 		s.Countdown = &Countdown{Image: "active 1.3.124", Why: "the boot default", Left: 5}
 		return s
 	}
-	return []scene{
+	return append(taskScenes(), []scene{
 		{"images", serial, plainState, nil},
 		{"images-vga", vga, plainState, []string{"down"}},
 		{"damaged", serial, brokenState, []string{"down"}},
@@ -172,5 +172,5 @@ func scenes() []scene {
 			r.Images[0].Header = kexec.Header{}
 			return snapshot(r)
 		}, []string{"b"}},
-	}
+	}...)
 }

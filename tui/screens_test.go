@@ -74,7 +74,7 @@ func checkFrame(t testing.TB, m *root, what string) {
 }
 
 var keyNames = []string{"up", "down", "left", "right", "enter", "esc", "space", "pgup", "pgdown", "home", "end",
-	"backspace", "b", "l", "?", "q", "y", "j", "k", "g", "G", "n", "p", "d", "h", "x", "\x00", "ÿ"}
+	"backspace", "b", "l", "?", "q", "y", "j", "k", "g", "G", "n", "p", "d", "h", "x", "i", "r", "v", "c", "s", "1", ".", "\x00", "ÿ"}
 
 // drive takes a program through sizes, keys and states, looking at every frame.
 func drive(t testing.TB, seed []byte) {

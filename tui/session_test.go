@@ -255,7 +255,7 @@ func TestProgramBytes(t *testing.T) {
 func TestUnknownSize(t *testing.T) {
 	c := newCable(t, "ttyS0", 0, 0, true)
 	runOn(t, options(), c)
-	c.shows(t, "b boot  l logs  ? help  q leave")
+	c.shows(t, "b boot l logs ? help q leave")
 	c.until(t, "the footer in line 24", func(s string) bool {
 		lines := strings.Split(s, "\n")
 		return len(lines) == 24 && strings.HasPrefix(lines[23], "b boot")

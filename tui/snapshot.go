@@ -17,7 +17,8 @@ type Snapshot struct {
 	Autoboot  bool              // an automatic boot is to come, once the flash is found
 	Action    *Action           // what is being done; nil: nothing
 	Outcome   *Outcome          // what came of the last action, until somebody has read it; nil otherwise
-	Drafts    map[string]*Draft // by console: the change of the boot default that it asked to see
+	Archives  Archives          // that were found
+	Drafts    map[string]*Draft // by console: the task that it asked to see
 }
 
 // Countdown is an automatic boot that has not begun.

@@ -106,8 +106,33 @@ func (r row) draw(widths []int, chosen bool) line {
 }
 
 // share shares the width among the columns: each is as wide as its longest text. When that is too
-// much, those that have more than they need give way, the widest first; then columns go.
+// much, those that could go as a whole give way first, the widest before the others; then they go, but
+// for those that are missed the most; then the rest gives way.
 func share(columns []column, rows []row, width int) []int {
+	ws := natural(columns, rows)
+	gone := 0
+	for total(ws) > width {
+		switch {
+		case shrink(columns, ws, func(c column) bool { return c.rank > 0 }):
+		case gone < 2:
+			gone++
+			full := natural(columns, rows)
+			for c, col := range columns {
+				if col.rank > 0 && col.rank <= gone {
+					full[c] = 0
+				}
+			}
+			ws = full
+		case shrink(columns, ws, func(column) bool { return true }):
+		case !drop(columns, ws):
+			return ws
+		}
+	}
+	return ws
+}
+
+// natural is each column as wide as its longest text.
+func natural(columns []column, rows []row) []int {
 	ws := make([]int, len(columns))
 	for c, col := range columns {
 		ws[c] = len(col.name)
@@ -116,21 +141,21 @@ func share(columns []column, rows []row, width int) []int {
 		}
 		ws[c] = min(ws[c], 40)
 	}
-	for total(ws) > width {
-		widest := -1
-		for c := range ws {
-			if ws[c] > columns[c].least && (widest < 0 || ws[c] > ws[widest]) {
-				widest = c
-			}
-		}
-		switch {
-		case widest >= 0:
-			ws[widest]--
-		case !drop(columns, ws):
-			return ws
+	return ws
+}
+
+// shrink takes a cell from the widest of some columns that has more than it needs.
+func shrink(columns []column, ws []int, which func(column) bool) bool {
+	widest := -1
+	for c := range ws {
+		if ws[c] > columns[c].least && which(columns[c]) && (widest < 0 || ws[c] > ws[widest]) {
+			widest = c
 		}
 	}
-	return ws
+	if widest >= 0 {
+		ws[widest]--
+	}
+	return widest >= 0
 }
 
 func total(ws []int) int {

@@ -6,8 +6,10 @@ import (
 	"time"
 
 	"holdfast/kexec"
+	"holdfast/ops/archive"
 	"holdfast/ops/boot"
 	"holdfast/ops/logs"
+	flashuse "holdfast/ops/session"
 	"holdfast/ops/status"
 	"holdfast/tui/terminal"
 )
@@ -22,10 +24,14 @@ type Options struct {
 	Kernel    []kexec.Console  // consoles of the running kernel
 	Targets   <-chan Target    // where the flash is; what comes later replaces what came before
 	KernelLog <-chan logs.Line // nil: there is none to show
-	Autoboot  time.Duration    // boot the preferred image after that long; 0: never by itself
-	Stage     bool             // this is the kexec stage: leaving offers reboot, power off and shell. Else: quit
-	Shell     []string         // program and arguments of the shell; nil: none is offered
-	Version   string           // of Holdfast
+	Session   flashuse.Options // for what rewrites files of the flash
+	// Archives looks for image archives on the volumes of the machine; it may take long. What it could
+	// not look at is an error beside the rest. nil: there are none.
+	Archives func(context.Context) ([]archive.Found, error)
+	Autoboot time.Duration // boot the preferred image after that long; 0: never by itself
+	Stage    bool          // this is the kexec stage: leaving offers reboot, power off and shell. Else: quit
+	Shell    []string      // program and arguments of the shell; nil: none is offered
+	Version  string        // of Holdfast
 }
 
 // Target is news of the flash. One with nothing but a Notice leaves the flash as it was.

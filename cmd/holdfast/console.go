@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -11,6 +12,7 @@ import (
 	"holdfast/cmd/holdfast/pid1"
 	"holdfast/cmd/holdfast/stage"
 	"holdfast/ops"
+	opsarchive "holdfast/ops/archive"
 	"holdfast/ops/boot"
 	"holdfast/ops/logs"
 	"holdfast/ops/status"
@@ -70,8 +72,9 @@ func (a *app) console(ctx context.Context, f consoleFlags) error {
 	targets := make(chan tui.Target, 1)
 	targets <- tui.Target{Target: target}
 	var m boot.Machine // a demonstration's kernels are none: nothing boots them
+	archives := demoArchives
 	if !f.demo {
-		m = machine(f.allowKexec)
+		m, archives = machine(f.allowKexec), archivesBeside(target)
 	}
 	_, err = tui.Run(ctx, tui.Options{
 		Consoles:  []terminal.Console{terminal.Host(os.Environ())},
@@ -79,9 +82,21 @@ func (a *app) console(ctx context.Context, f consoleFlags) error {
 		Kernel:    stage.Consoles(),
 		Targets:   targets,
 		KernelLog: kernelLog(ctx),
+		Session:   a.session(),
+		Archives:  archives,
 		Version:   version,
 	})
 	return err
+}
+
+// archivesBeside looks for archives on the flash itself, which need not be on a disk, and on all disks.
+func archivesBeside(flash status.Target) func(context.Context) ([]opsarchive.Found, error) {
+	return func(ctx context.Context) ([]opsarchive.Found, error) {
+		if v := flash.Volume; v != nil && v.Device != "" && !strings.HasPrefix(v.Device, "/dev/loop") {
+			return stage.Archives(ctx)
+		}
+		return stage.Archives(ctx, opsarchive.Volume{Name: flash.Name, FS: flash.FS})
+	}
 }
 
 // consoleTarget is the flash to look at.

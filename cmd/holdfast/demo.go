@@ -1,14 +1,21 @@
 package main
 
 import (
+	"archive/tar"
 	"bytes"
+	"compress/gzip"
+	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"io/fs"
 	"path"
 	"testing/fstest" // its MapFS is the standard library's file system in memory
+	"time"
 
+	"holdfast/flash"
 	"holdfast/kexec/kexectest"
+	opsarchive "holdfast/ops/archive"
 	"holdfast/ops/status"
 )
 
@@ -77,8 +84,55 @@ func demoTarget() status.Target {
 	for _, i := range demoImages {
 		i.add(m)
 	}
+	m["cfg/slots0"] = &fstest.MapFile{Data: demoRecord(m)}
 	return status.Target{FS: m, Name: "demonstration", Type: "in memory", Access: "ro", Word: "sda2",
 		GRUB: status.Place{FS: m}}
+}
+
+// demoRecord is a state record for the images of m: active and backup have confirmed.
+func demoRecord(m fstest.MapFS) []byte {
+	f, err := flash.Read(m)
+	if err != nil {
+		return nil
+	}
+	at := time.Date(2026, 11, 3, 22, 14, 0, 0, time.UTC)
+	active, backup := f.Slots[0].ID, f.Slots[1].ID
+	record := flash.Record{
+		Seq: 7,
+		Entries: []flash.Entry{
+			{ID: active, State: flash.Confirmed, Since: at},
+			{ID: backup, State: flash.Confirmed, Since: at.AddDate(0, -3, 0)},
+		},
+		Last: flash.Event{Kind: flash.Installed, ID: active, Tries: 3, At: at},
+	}
+	b, err := record.Encode()
+	if err != nil {
+		return nil
+	}
+	return b
+}
+
+// demoArchives is a stick in the demonstration's machine, with a newer image on it.
+func demoArchives(context.Context) ([]opsarchive.Found, error) {
+	m := fstest.MapFS{}
+	demoImage{"1.3.126", "1.3.126", "6.1.0-58-appliance", "quiet acpi=off\n", false}.add(m)
+	var b bytes.Buffer
+	z := gzip.NewWriter(&b)
+	w := tar.NewWriter(z)
+	var errs []error
+	for _, member := range []string{"SHA256SUMS", "kernel.ver", "kernel.arg", "kernel.img", "initrd.img"} {
+		data := m["system/1.3.126/"+member].Data
+		errs = append(errs, w.WriteHeader(&tar.Header{Name: member, Mode: 0o644, Size: int64(len(data))}))
+		_, err := w.Write(data)
+		errs = append(errs, err)
+	}
+	if err := errors.Join(append(errs, w.Close(), z.Close())...); err != nil {
+		return nil, err
+	}
+	const file = "images/1.3.126.tar.gz"
+	stick := fstest.MapFS{file: {Data: b.Bytes(), ModTime: time.Date(2026, 11, 20, 17, 2, 0, 0, time.UTC)}}
+	source, err := opsarchive.FS("sdb1", stick, file)
+	return []opsarchive.Found{{Source: source, Path: file, Where: "sdb1 (STICK)", ModTime: stick[file].ModTime}}, err
 }
 
 func (i demoImage) add(m fstest.MapFS) {

@@ -10,6 +10,8 @@ import (
 
 	"holdfast/cmd/holdfast/stage"
 	"holdfast/ops"
+	opsarchive "holdfast/ops/archive"
+	"holdfast/ops/session"
 	"holdfast/tui"
 	"holdfast/tui/terminal"
 )
@@ -34,6 +36,8 @@ func stageConsole(ctx context.Context, mayBoot bool) error {
 		Kernel:    stage.Consoles(),
 		Targets:   stageTargets(ctx, remark),
 		KernelLog: kernelLog(ctx),
+		Session:   session.Options{Guard: guardWords()}, // the stage was booted from no slot
+		Archives:  func(ctx context.Context) ([]opsarchive.Found, error) { return stage.Archives(ctx) },
 		Autoboot:  after,
 		Stage:     true,
 		Shell:     shell(),

@@ -10,7 +10,7 @@ import (
 
 // boot shows what a boot of the image does, asks, and does it. It comes back when it was not to be.
 func (m *session) boot(r *status.Report, image string) {
-	plan, err := boot.Request{Report: r, Image: image, Consoles: m.Consoles, Operator: m.TTY}.Plan()
+	plan, err := boot.Request{Report: r, Image: image, Consoles: m.Consoles, Operator: m.TTY, Session: m.Session}.Plan()
 	if err != nil {
 		m.printf("not booted: ")
 		m.explain(err)

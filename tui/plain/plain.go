@@ -15,9 +15,12 @@ import (
 
 	"holdfast/flash"
 	"holdfast/kexec"
+	"holdfast/ops/archive"
 	"holdfast/ops/boot"
 	"holdfast/ops/grubdefault"
 	"holdfast/ops/logs"
+	"holdfast/ops/repair"
+	flashuse "holdfast/ops/session"
 	"holdfast/ops/status"
 )
 
@@ -46,8 +49,10 @@ type Options struct {
 	Notice   func() string
 	Report   func() (*status.Report, error) // asked anew each time the menu is shown
 	Machine  boot.Machine
-	Consoles []kexec.Console             // of the running kernel
-	Kernel   func() ([]logs.Line, error) // the kernel's log
+	Session  flashuse.Options                               // for what rewrites files of the flash
+	Archives func(context.Context) ([]archive.Found, error) // on the volumes of the machine; what could not be looked at is an error beside them
+	Consoles []kexec.Console                                // of the running kernel
+	Kernel   func() ([]logs.Line, error)                    // the kernel's log
 }
 
 // Run shows the menu and does what is chosen, until the choice is to leave. A read of In that is
@@ -105,9 +110,12 @@ func (m *session) ask(question string) (string, bool) {
 }
 
 // confirmed asks for a whole word: a noisy line must not boot, reboot or switch off anything.
-func (m *session) confirmed(what string) bool {
-	answer, ok := m.ask("Type yes to " + what + ", anything else to go back: ")
-	if ok && answer == "yes" {
+func (m *session) confirmed(what string) bool { return m.typed("yes", what) }
+
+// typed asks for a word.
+func (m *session) typed(word, what string) bool {
+	answer, ok := m.ask("Type " + word + " to " + what + ", anything else to go back: ")
+	if ok && answer == word {
 		return true
 	}
 	m.printf("Nothing was done.\n")
@@ -172,7 +180,13 @@ func (m *session) images() []item {
 	for _, p := range r.Problems {
 		m.printf("! %s\n", p)
 	}
+	if p, err := m.planRepair(r, ""); err == nil && !p.Nothing() {
+		m.printf("! an operation was interrupted\n")
+	}
 	m.printf("next boot %s\n", nextBoot(r.Boot))
+	if said := repair.Said(r, r.Record.Last); said != "" {
+		m.printf("last %s\n", said)
+	}
 	var items []item
 	for _, img := range r.Images {
 		items = append(items, item{label: "boot " + describe(img), do: func() { m.boot(r, img.Name) }})
@@ -180,7 +194,8 @@ func (m *session) images() []item {
 			m.printf("! %s: %s\n", img.Name, p)
 		}
 	}
-	return append(items, item{label: "change the boot default", do: func() { m.changeDefault(r) }})
+	items = append(items, item{label: "change the boot default", do: func() { m.changeDefault(r) }})
+	return append(items, item{label: "install, exchange, remove or verify images", do: func() { m.changeImages(r) }})
 }
 
 func about(t status.Target) string {
@@ -207,6 +222,12 @@ func describe(i status.Image) string {
 		state = "cannot boot"
 	case i.Integrity == flash.Unknown:
 		state = "not checked yet" // a boot does it
+	}
+	switch e := i.Entry; {
+	case e.State == flash.Trial:
+		state += fmt.Sprintf(", trial %d left", e.Tries)
+	case e.State != flash.Untold:
+		state += ", " + e.State.String()
 	}
 	return strings.TrimRight(fmt.Sprintf("%-8s %-12s %-22s %8s  %s",
 		i.Name, orDash(i.Version), orDash(i.Header.Version), size(i.Size), state), " ")

@@ -86,11 +86,12 @@ next boot active, active, maintenance
   2  boot backup   1.3.123      -                         1 KiB  cannot boot
   3  boot factory  empty
   4  change the boot default
-  5  kernel log
-  6  shell
-  7  reboot
-  8  power off
-  9  full-screen console again
+  5  install, exchange, remove or verify images
+  6  kernel log
+  7  shell
+  8  reboot
+  9  power off
+ 10  full-screen console again
 Number, or Enter for the menu: `
 
 func TestMenu(t *testing.T) {
@@ -108,20 +109,21 @@ func TestChoices(t *testing.T) {
 		want Choice
 	}{
 		{"", Closed},
-		{"6", Closed}, // not finished
-		{"6\n", Shell},
-		{"7\ryes\r", Reboot},
-		{"8\r\nyes\r\n", PowerOff},
-		{"7\r", Closed}, // noise is no answer
-		{"8\r8\r\r7\ny\n7\nYES\n8\nyes8\n", Closed},
-		{"7\nno\n8\nyes\n", PowerOff},
-		{"7\nyes", Closed},
-		{" 9 \n", Console},
-		{"0\n-1\n10\n99999999999999999999\nx\n\x1b[A\n\x00\xff\n7\nyes\n", Reboot},
-		{strings.Repeat("7", 1000) + "\n9\n", Console},
-		{"3\n2\n8\nyes\n", PowerOff}, // what cannot boot leads back
-		{"1\nno\n8\nyes\n", PowerOff},
-		{"5\nq\n7\nyes\n", Reboot},
+		{"7", Closed}, // not finished
+		{"7\n", Shell},
+		{"8\ryes\r", Reboot},
+		{"9\r\nyes\r\n", PowerOff},
+		{"8\r", Closed}, // noise is no answer
+		{"9\r9\r\r8\ny\n8\nYES\n9\nyes9\n", Closed},
+		{"8\nno\n9\nyes\n", PowerOff},
+		{"8\nyes", Closed},
+		{" 10 \n", Console},
+		{"0\n-1\n11\n99999999999999999999\nx\n\x1b[A\n\x00\xff\n8\nyes\n", Reboot},
+		{strings.Repeat("8", 1000) + "\n10\n", Console},
+		{"3\n2\n9\nyes\n", PowerOff}, // what cannot boot leads back
+		{"1\nno\n9\nyes\n", PowerOff},
+		{"5\n9\nyes\n\n9\nyes\n", PowerOff}, // a number that the images have not, and is not taken for another
+		{"6\nq\n8\nyes\n", Reboot},
 	} {
 		if got, out := dialog(options(), c.keys); got != c.want {
 			t.Errorf("keys %.40q: %v, want %v\n%s", c.keys, got, c.want, out)
@@ -167,11 +169,11 @@ func TestLog(t *testing.T) {
 		want       []string // lines that begin or end a page, in order
 		not        string
 	}{
-		{"end", "5\nq\n", 45, []string{"[   25.000000] line 25\n", "line 44\nEnter"}, "line 24\n"},
-		{"two pages", "5\n\nq\n", 45, []string{"line 44\nEnter", "] line 5\n", "line 24\nEnter"}, "] line 4\n"},
-		{"all", "5\n\n\n", 45, []string{"] line 0\n", "] line 4\nThat is the beginning."}, "line 45"},
-		{"short", "5\n", 3, []string{"] line 0\n", "] line 2\nThat is the beginning."}, "Enter for what"},
-		{"empty", "5\n", 0, nil, "beginning"},
+		{"end", "6\nq\n", 45, []string{"[   25.000000] line 25\n", "line 44\nEnter"}, "line 24\n"},
+		{"two pages", "6\n\nq\n", 45, []string{"line 44\nEnter", "] line 5\n", "line 24\nEnter"}, "] line 4\n"},
+		{"all", "6\n\n\n", 45, []string{"] line 0\n", "] line 4\nThat is the beginning."}, "line 45"},
+		{"short", "6\n", 3, []string{"] line 0\n", "] line 2\nThat is the beginning."}, "Enter for what"},
+		{"empty", "6\n", 0, nil, "beginning"},
 	} {
 		o := options()
 		o.Kernel = func() ([]logs.Line, error) { return kernelLines(c.lines), nil }

@@ -7,7 +7,9 @@ import (
 
 	"holdfast/cmd/holdfast/stage"
 	"holdfast/ops"
+	opsarchive "holdfast/ops/archive"
 	"holdfast/ops/logs"
+	"holdfast/ops/session"
 	"holdfast/ops/status"
 	"holdfast/tui/plain"
 )
@@ -23,6 +25,8 @@ func Menu(ctx context.Context, in io.Reader, out io.Writer, tty, version string)
 		Notice:   notice,
 		Report:   report,
 		Machine:  stage.Machine{},
+		Session:  session.Options{Guard: []string{"/proc/self/exe", "guard"}},
+		Archives: func(ctx context.Context) ([]opsarchive.Found, error) { return stage.Archives(ctx) },
 		Consoles: stage.Consoles(),
 		Kernel:   logs.KernelNow,
 	})

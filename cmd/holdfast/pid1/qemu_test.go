@@ -244,9 +244,9 @@ func TestStage(t *testing.T) {
 
 	check(line.Type("1\r"))
 	check(line.Expect(ctx, "not booted: active: kernel.img: not a bzImage"))
-	check(line.Type("5\r"))
+	check(line.Type("6\r"))
 	check(line.Expect(ctx, "holdfast: console: killed by: segmentation fault"))
-	check(line.Type("q\r6\r"))
+	check(line.Type("q\r7\r"))
 	check(line.Expect(ctx, "holdfast# "))
 	check(line.Type("busybox sh -c 'echo here; exec busybox sleep 1000'\r"))
 	check(line.Expect(ctx, "\nhere\r\n"))
@@ -256,7 +256,7 @@ func TestStage(t *testing.T) {
 	check(line.Expect(ctx, "130-/dev/ttyS0"))
 	check(line.Type("exit\r"))
 	check(line.Expect(ctx, "plain menu on ttyS0"))
-	check(m.SendText(ctx, "9\n")) // on the keyboard: the full-screen console again
+	check(m.SendText(ctx, "10\n")) // on the keyboard: the full-screen console again
 	check(control.Expect(ctx, up))
 	tell("segv", up)
 	check(control.Type("signal 15\r"))
