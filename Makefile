@@ -48,8 +48,9 @@ bench: deps kernel ## benchmarks, and the figures of the README
 	$(GO) test -run '^$$' -bench . -benchmem $$($(GO) list ./... | grep -v /cmd/)
 	$(GO) test -run '^$$' -bench . -benchtime 3x -timeout 60m ./cmd/holdfast
 
-soak: deps kernel ## long: every fuzz test for a minute, the chain COUNT (5) times
+soak: deps kernel ## long: every fuzz test for a minute, every state of the crash lab, the chain COUNT (5) times
 	$(MAKE) fuzz FUZZTIME=60s
+	$(GO) test -v -timeout 5h ./ops/bench/crashlab -lab.full
 	$(GO) test -count $(COUNT) -timeout 2h ./cmd/holdfast ./ops/bench/vm
 	$(GO) test -timeout 3h ./ops/bench/powercut -cuts 200 -v
 	$(GO) test -timeout 2h ./ops/bench/vfatlab -states 600 -omit all -v

@@ -28,6 +28,8 @@ var unwanted = []struct {
 	{"net/http/httptest.", 0, "for tests"},
 	{"testing.", 0, "the product is not a test"},
 	{"go/ast.", 0, "the product is not a compiler"},
+	{"holdfast/ops/bench/", 0, "the crash lab and the virtual machines are for tests"},
+	{"github.com/hanwen/go-fuse/", 0, "only the crash lab serves a disk"},
 }
 
 // symbol is a symbol of the linked program.

@@ -26,6 +26,9 @@ type Disk struct {
 // NewDisk makes a disk with the given contents; all that it gets later have the same size. The caller
 // closes it. The test binary has to call Main.
 func NewDisk(image []byte) (_ *Disk, err error) {
+	if os.Geteuid() != 0 {
+		return nil, errors.New("the crash lab needs root: it mounts file systems on loop devices")
+	}
 	dir, err := os.MkdirTemp("", "crashlab-")
 	if err != nil {
 		return nil, err

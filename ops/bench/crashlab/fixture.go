@@ -1,6 +1,8 @@
 package crashlab
 
 import (
+	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -21,7 +23,10 @@ import (
 type Image map[string][]byte
 
 // NewImage makes a small valid image whose contents are all its version's own.
-func NewImage(version string) Image {
+func NewImage(version string) Image { return NewImageOf(version, 90<<10) }
+
+// NewImageOf makes one with an initrd of so many bytes.
+func NewImageOf(version string, initrd int) Image {
 	rng := rand.NewChaCha8(sha256.Sum256([]byte(version)))
 	noise := func(n int) []byte {
 		b := make([]byte, n)
@@ -30,7 +35,7 @@ func NewImage(version string) Image {
 	}
 	img := Image{
 		"kernel.img": append(kexectest.Kernel("6.1."+strings.TrimLeft(version, "v")+"-lab"), noise(56<<10)...),
-		"initrd.img": noise(90 << 10),
+		"initrd.img": noise(initrd),
 		"kernel.arg": []byte("quiet image=" + version + "\n"),
 		"kernel.ver": []byte(version + "\n"),
 	}
@@ -121,6 +126,7 @@ type Fixture struct {
 	Type   string            // "ext2", "ext3", "ext4"
 	MiB    int               // size; 0 is 6
 	Images map[string]string // version of the image in each directory below system
+	Block  int               // bytes; 0 is 1024
 	Blank  bool              // there are no state records yet
 }
 
@@ -146,7 +152,8 @@ func (f Fixture) Make(name string) error {
 		"cfg/system.arg":      []byte("console=ttyS0,115200\n"),
 	}
 	if !f.Blank {
-		files["cfg/slots0"], files["cfg/slots1"] = make([]byte, sector), make([]byte, sector)
+		blank := bytes.Repeat([]byte{0xff}, sector) // of zeros mke2fs would make a hole, which a record must not be
+		files["cfg/slots0"], files["cfg/slots1"] = blank, blank
 	}
 	for dir, version := range f.Images {
 		for member, data := range NewImage(version) {
@@ -163,12 +170,8 @@ func (f Fixture) Make(name string) error {
 	if f.Type == "ext4" {
 		inode = "256"
 	}
-	size := f.MiB
-	if size == 0 {
-		size = 6
-	}
-	_, err = tool("mke2fs", "-q", "-F", "-t", f.Type, "-b", "1024", "-I", inode, "-N", "256", "-m", "0", "-O", features[f.Type],
-		"-E", "nodiscard,lazy_itable_init=0,lazy_journal_init=0,root_owner=0:0", "-d", tree, name, fmt.Sprintf("%dM", size))
+	_, err = tool("mke2fs", "-q", "-F", "-t", f.Type, "-b", fmt.Sprint(cmp.Or(f.Block, 1024)), "-I", inode, "-N", "256", "-m", "0", "-O", features[f.Type],
+		"-E", "nodiscard,lazy_itable_init=0,lazy_journal_init=0,root_owner=0:0", "-d", tree, name, fmt.Sprintf("%dM", cmp.Or(f.MiB, 6)))
 	return err
 }
 

@@ -238,6 +238,10 @@ func (b *bench) recovered(known catalogue, law Law, done bool, recover Recover, 
 		return did, []string{"recovery: " + err.Error()}
 	}
 	once, err := readTree(b.dir)
+	if needsCheck(b.fstype, w, err) {
+		v.stuck = true
+		return did, law.stuck(known, b.dir)
+	}
 	if err != nil {
 		return did, []string{err.Error()}
 	}
@@ -262,13 +266,14 @@ func (b *bench) recovered(known catalogue, law Law, done bool, recover Recover, 
 	return did, wrong
 }
 
-// needsCheck reports that recovery stopped at names without inodes. An ext2 whose power went has them in what
-// was being written, and no call but those of an e2fsck makes them go away.
+// needsCheck reports that an error is of an ext2 whose power went: a name without an inode in what was being
+// written, or no block to be had where the kernel has taken a group out of use whose bitmap is wrong. Recovery
+// says so, and nothing but an e2fsck makes them go away.
 func needsCheck(fstype string, w way, err error) bool {
-	return fstype == "ext2" && w == unchecked && errors.Is(err, unix.EUCLEAN)
+	return fstype == "ext2" && w == unchecked && (errors.Is(err, unix.EUCLEAN) || errors.Is(err, unix.ENOSPC))
 }
 
-// stuck is what holds all the same when recovery stopped so: the slots.
+// stuck is what holds all the same: the slots.
 func (l Law) stuck(known catalogue, dir string) []string {
 	files := map[string][]byte{}
 	for _, part := range []string{"boot/grub", "system/active", "system/backup", "system/factory"} {
@@ -302,6 +307,9 @@ func (l Law) left(dir string) (wrong []string) {
 		return []string{err.Error()}
 	}
 	for _, e := range entries {
+		if below, err := os.ReadDir(filepath.Join(dir, "system", e.Name())); e.Name() == "incoming" && err == nil && len(below) == 0 {
+			continue // an empty one is nothing that is left: the next image goes there
+		}
 		if !slices.Contains(append([]string{"active", "backup", "factory"}, l.Beside...), e.Name()) {
 			wrong = append(wrong, "system/"+e.Name()+" is left")
 		}

@@ -115,21 +115,10 @@ func (l *Lab) ready(image []byte, fstype string) (err error) {
 
 // Run records a scenario and judges the states that a power cut could have left.
 func (l *Lab) Run(s Scenario, budget Budget) (Result, error) {
-	image, err := l.begin(s)
+	image, r, err := l.Record(s)
 	if err != nil {
-		return Result{}, fmt.Errorf("%s on %s: %w", s.Name, s.Fixture.Type, err)
+		return r, err
 	}
-	var r Result
-	r.Log, err = l.disk.Record(image, s.Fixture.Type, func(dir string, mark func(string)) error {
-		mark("begin")
-		start := time.Now()
-		defer func() { r.Time = time.Since(start) }()
-		return s.Run(dir, s.Fixture.Type, mark)
-	})
-	if err != nil {
-		return r, fmt.Errorf("%s on %s: %w", s.Name, s.Fixture.Type, err)
-	}
-	r.Totals = r.Log.Totals("begin", "returned")
 	states := Enumerate(image, r.Log, budget.Seed)
 	r.Found = len(states.List)
 	whenDone := func(st State) bool { return st.Done }
@@ -140,6 +129,23 @@ func (l *Lab) Run(s Scenario, budget Budget) (Result, error) {
 		}
 	}
 	return r, nil
+}
+
+// Record records a scenario and judges nothing. It gives the disk at its beginning.
+func (l *Lab) Record(s Scenario) (image []byte, r Result, err error) {
+	if image, err = l.begin(s); err == nil {
+		r.Log, err = l.disk.Record(image, s.Fixture.Type, func(dir string, mark func(string)) error {
+			mark("begin")
+			start := time.Now()
+			defer func() { r.Time = time.Since(start) }()
+			return s.Run(dir, s.Fixture.Type, mark)
+		})
+	}
+	if err != nil {
+		return nil, r, fmt.Errorf("%s on %s: %w", s.Name, s.Fixture.Type, err)
+	}
+	r.Totals = r.Log.Totals("begin", Returned)
+	return image, r, nil
 }
 
 // begin gives the disk that the scenario begins with.

@@ -10,14 +10,81 @@ import (
 	"holdfast/ops/bench/crashlab"
 )
 
-var explore = flag.String("lab.explore", "", "look for scenarios that go red without this point, or without all")
+var explore = flag.String("lab.explore", "", "which of a point's scenarios go red without it: points by their names, with commas, or all")
 
-// omissions names, for every point of store.Points, a scenario that goes red without it on each file
-// system; "-" where the lab has found none.
-var omissions = []struct {
-	point            string
-	ext2, ext3, ext4 string
-}{}
+// candidates are the scenarios of a Tree that should show what a point is for, the best first.
+var candidates = map[string][]string{
+	"stage":        {"install", "install twice, full", "stage", "promote"},
+	"record-made":  {"first record"},
+	"record-named": {"first record"},
+	"record":       {"records", "install", "rotate"},
+	"swap":         {"install, no backup", "install", "rotate", "install twice, full"},
+	"keep":         {"stage"},
+	"remove":       {"remove"},
+	"unlinked":     {"remove"},
+	"after-delete": {"install twice, full", "remove", "install"},
+}
+
+// omission says what goes red on a file system without a point: a scenario's name; "-" where the lab has
+// found nothing.
+type omission struct {
+	point string
+	red   [3]string // on ext2, ext3, ext4
+	why   string    // it is there all the same; "" when it is seen everywhere
+}
+
+const (
+	vfats   = "for vfat, where a name may reach the device before its clusters: see the lab for vfat"
+	samples = "the same code everywhere; an ext2 this small has both in one sector or one write"
+)
+
+var omissions = []omission{
+	{"stage", [3]string{"-", "install", "install"}, samples},
+	{"record-made", [3]string{"-", "-", "-"}, vfats},
+	{"record-named", [3]string{"-", "-", "-"}, vfats},
+	{"record", [3]string{"records", "records", "records"}, ""},
+	{"swap", [3]string{"install, no backup", "install", "install"}, ""},
+	{"keep", [3]string{"stage", "stage", "stage"}, ""},
+	{"remove", [3]string{"-", "remove", "remove"}, samples},
+	{"unlinked", [3]string{"-", "-", "-"}, vfats},
+	{"after-delete", [3]string{"-", "install twice, full", "install twice, full"}, samples},
+}
+
+// TestOmit holds that the lab sees every point that is left out.
+func TestOmit(t *testing.T) {
+	for i, typ := range types {
+		lab := newLab(t)
+		for _, o := range omissions {
+			p := pointNamed(t, o.point)
+			if o.red[i] == "-" {
+				continue
+			}
+			s := scenarioNamed(t, o.red[i], typ, store.Options{Omit: p})
+			r, err := lab.Run(s, crashlab.Budget{First: true, OneWay: true, Seed: theSeed})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(r.Bad) == 0 {
+				t.Errorf("%s on %s without %v: no bad state in %d", s.Name, typ, p, r.Judged)
+				continue
+			}
+			t.Logf("%s on %s without %v: red after %d of %d: %v", s.Name, typ, p, r.Judged, r.Found, r.Bad[0])
+		}
+		if err := lab.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func pointNamed(t *testing.T, name string) store.Point {
+	t.Helper()
+	points := store.Points()
+	i := slices.IndexFunc(points, func(p store.Point) bool { return p.String() == name })
+	if i < 0 {
+		t.Fatalf("no point %q: take it out of the table", name)
+	}
+	return points[i]
+}
 
 // scenarioNamed is the scenario of a Tree with this name.
 func scenarioNamed(t *testing.T, name, fstype string, o store.Options) crashlab.Scenario {
@@ -42,13 +109,14 @@ func TestExplore(t *testing.T) {
 		for _, typ := range types {
 			lab := newLab(t)
 			judged, red := 0, false
-			for _, s := range treeScenarios(typ, store.Options{Omit: p}) {
-				r, err := lab.Run(s, crashlab.Budget{First: true, OneWay: true, States: 400, Seed: theSeed})
+			for _, name := range candidates[p.String()] {
+				s := scenarioNamed(t, name, typ, store.Options{Omit: p})
+				r, err := lab.Run(s, crashlab.Budget{First: true, OneWay: true, States: 700, Seed: theSeed})
 				if err != nil {
 					t.Log(err)
 					continue
 				}
-				if judged += r.Judged; len(r.Bad) > 0 {
+				if judged += r.Judged; len(r.Bad) > 0 && !red {
 					t.Logf("RED %v %s in %q after %d: %.400s", p, typ, s.Name, r.Judged, r.Bad[0])
 					red = true
 					break

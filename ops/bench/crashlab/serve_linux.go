@@ -42,7 +42,7 @@ func serve(dir string) error {
 	s := &server{}
 	mountpoint := dir + "/fuse"
 	options := &fs.Options{MountOptions: fuse.MountOptions{
-		DirectMountStrict: true, FsName: "crashlab", Name: "crashlab", MaxWrite: fuse.MAX_KERNEL_WRITE, DisableXAttrs: true,
+		DirectMountStrict: true, FsName: "crashlab", Name: "crashlab", MaxWrite: 512 << 10, DisableXAttrs: true,
 	}}
 	root := &fs.Inode{}
 	options.OnAdd = func(ctx context.Context) {
@@ -75,6 +75,11 @@ func takeDown(dir, loop string) {
 	file, err := os.ReadFile("/sys/block/" + filepath.Base(loop) + "/loop/backing_file")
 	if err == nil && strings.HasPrefix(string(file), filepath.Dir(dir)+"/") {
 		_ = detach(loop)
+	}
+	if os.Remove(dir) == nil { // it was a mount point, and is none any more
+		_ = os.RemoveAll(filepath.Dir(dir) + "/grub")
+		_ = os.Remove(filepath.Dir(dir) + "/disk")
+		_ = os.Remove(filepath.Dir(dir))
 	}
 }
 

@@ -152,10 +152,10 @@ func (s *States) Disk(st State, image []byte) {
 	}
 }
 
-// Some draws at most n states. Every epoch has its share: what matters often happens in a small one.
+// Some draws at most n states, or all for 0. Every epoch has its turn: what matters often happens in a small one.
 func (s *States) Some(n int, seed uint64) []State {
-	if n <= 0 || n >= len(s.List) {
-		return s.List
+	if n <= 0 || n > len(s.List) {
+		n = len(s.List)
 	}
 	rng := rand.New(rand.NewPCG(seed, 1))
 	rounds := map[int]int{}
