@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -45,10 +46,15 @@ func slotsOf(t testing.TB, disk string, known map[string]archive) map[string]str
 	return found
 }
 
-// listOf is what is below system.
-func listOf(t testing.TB, disk string) string {
+// listOf names what is below system.
+func listOf(t testing.TB, disk string) (names []string) {
 	t.Helper()
-	return tool(t, "e2fsprogs", "debugfs", "-R", "ls -p /system", flashPlace(t, disk))
+	for line := range strings.Lines(tool(t, "e2fsprogs", "debugfs", "-R", "ls -p /system", flashPlace(t, disk))) {
+		if f := strings.Split(line, "/"); len(f) > 5 && f[5] != "." && f[5] != ".." {
+			names = append(names, f[5])
+		}
+	}
+	return names
 }
 
 // settled checks the disk at the end of all cuts: what fsck says of the file system as the last cut

@@ -133,7 +133,7 @@ func (s *series) judge(m *machine, before map[string]string, wait time.Duration)
 	s.Logf("%s by %s (confirmed %v), cut after %v of installing %s: %s: %v", m.version, m.way, s.confirmed[max(0, len(s.confirmed)-2):],
 		wait.Round(time.Millisecond), m.installs.version, outcome, after)
 	if !holds(after, s.confirmed) {
-		s.Errorf("no slot holds a confirmed image any more: %v before, %v after, confirmed %v\n%s", before, after, s.confirmed, listOf(s, s.disk))
+		s.Errorf("no slot holds a confirmed image any more: %v before, %v after, confirmed %v, below system %v", before, after, s.confirmed, listOf(s, s.disk))
 	}
 }
 
