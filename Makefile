@@ -49,12 +49,14 @@ fuzz: ## every fuzz test for FUZZTIME (10s)
 # The figures of the README come from the benchmarks of cmd/holdfast, which boot virtual machines.
 bench: deps kernel ## benchmarks, and the figures of the README
 	$(GO) test -run '^$$' -bench . -benchmem $$($(GO) list ./... | grep -v /cmd/)
-	$(GO) test -run '^$$' -bench . -benchtime 3x -timeout 30m ./cmd/holdfast
+	$(GO) test -run '^$$' -bench . -benchtime 3x -timeout 60m ./cmd/holdfast
 
 soak: deps kernel ## long: every fuzz test for a minute, every state of the crash lab, the chain COUNT (5) times
 	$(MAKE) fuzz FUZZTIME=60s
 	$(GO) test -v -timeout 5h ./ops/bench/crashlab -lab.full
 	$(GO) test -count $(COUNT) -timeout 2h ./cmd/holdfast ./ops/bench/vm
+	$(GO) test -timeout 3h ./ops/bench/powercut -cuts 200 -v
+	$(GO) test -timeout 2h ./ops/bench/vfatlab -states 600 -omit all -v
 
 clean: ## what was built; the packages and the test kernel stay
 	rm -rf holdfast .cache/vm
