@@ -108,11 +108,21 @@ func (f Freeze) Freeze() error {
 		return err
 	}
 	defer d.Close()
-	const freeze, thaw = 0xc0045877, 0xc0045878 // FIFREEZE, FITHAW: _IOWR('X', 119, int), linux/fs.h
-	if err := unix.IoctlSetInt(int(d.Fd()), freeze, 0); err != nil {
+	if err := unix.IoctlSetInt(int(d.Fd()), fifreeze, 0); err != nil {
 		return fmt.Errorf("freeze %s: %w", f.Dir, err)
 	}
-	return unix.IoctlSetInt(int(d.Fd()), thaw, 0)
+	return unix.IoctlSetInt(int(d.Fd()), fithaw, 0)
+}
+
+// FIFREEZE and FITHAW: _IOWR('X', 119, int) and 120, include/uapi/linux/fs.h.
+const fifreeze, fithaw = 0xc0045877, 0xc0045878
+
+// thaw thaws the file system mounted on dir, if somebody who froze it did not come to that.
+func thaw(dir string) {
+	if d, err := os.Open(dir); err == nil {
+		defer d.Close()
+		_ = unix.IoctlSetInt(int(d.Fd()), fithaw, 0)
+	}
 }
 
 // Fill writes a file until no more than about KiB of the file system mounted on dir are free, so that

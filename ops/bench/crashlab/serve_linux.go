@@ -69,13 +69,19 @@ func serve(dir string) error {
 	return nil
 }
 
-// takeDown unmounts and detaches what is still the lab's: the device may be somebody else's by now.
+// takeDown unmounts and detaches what is still the lab's: the device may be somebody else's by now. While
+// somebody has it open a device stays, and takes the next call to go.
 func takeDown(dir, loop string) {
+	thaw(dir) // a frozen file system would outlive its last mount
 	_ = unix.Unmount(dir, unix.MNT_DETACH)
-	file, err := os.ReadFile("/sys/block/" + filepath.Base(loop) + "/loop/backing_file")
-	if err == nil && strings.HasPrefix(string(file), filepath.Dir(dir)+"/") {
+	_ = retry(func() error {
+		file, err := os.ReadFile("/sys/block/" + filepath.Base(loop) + "/loop/backing_file")
+		if err != nil || !strings.HasPrefix(string(file), filepath.Dir(dir)+"/") {
+			return nil
+		}
 		_ = detach(loop)
-	}
+		return unix.EBUSY // look again
+	})
 	if os.Remove(dir) == nil { // it was a mount point, and is none any more
 		_ = os.RemoveAll(filepath.Dir(dir) + "/grub")
 		_ = os.Remove(filepath.Dir(dir) + "/disk")
