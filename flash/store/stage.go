@@ -1,7 +1,6 @@
 package store
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"hash/crc32"
@@ -31,7 +30,7 @@ func (t *Tree) Stage() (*Incoming, error) {
 		return nil, err
 	}
 	dir := t.path(flash.Incoming)
-	if err := t.root.Mkdir(dir, 0o755); err != nil && !(t.vfat() && errors.Is(err, fs.ErrExist)) {
+	if err := t.root.Mkdir(dir, 0o755); err != nil && (!t.vfat() || !errors.Is(err, fs.ErrExist)) {
 		return nil, fmt.Errorf("make %s: %w", dir, cause(err))
 	}
 	t.staging = &Incoming{tree: t}
@@ -117,61 +116,6 @@ func (w *file) Close() error {
 	}
 	w.f, w.buf = nil, nil
 	return w.err
-}
-
-// Seal makes all of it durable, reads every file back past the page cache and compares; that they differ is
-// ErrReadBack. progress, when not nil, is told the bytes compared so far.
-func (i *Incoming) Seal(ctx context.Context, progress func(done int64)) error {
-	done := int64(0)
-	for _, w := range i.files {
-		err := w.compare(ctx, func(n int64) {
-			done += n
-			if progress != nil {
-				progress(done)
-			}
-		})
-		if err != nil {
-			return fmt.Errorf("read back %s: %w", w.path(), cause(err))
-		}
-	}
-	return i.tree.barrier(AfterStage)
-}
-
-// compare reads the file from the device and compares it with what was written.
-func (w *file) compare(ctx context.Context, count func(int64)) error {
-	if w.f != nil || w.err != nil {
-		return errors.Join(errors.New("it was not written to its end"), w.err)
-	}
-	f, err := openIn(w.tree.root, w.path(), os.O_RDONLY)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	if err := f.Sync(); err != nil { // or there is nothing to read yet
-		return err
-	}
-	r, err := newFreshReader(f, chunk)
-	if err != nil {
-		return err
-	}
-	defer r.release()
-	for n, sum := range w.sums {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		b, err := r.read(int64(n) * chunk)
-		if err != nil {
-			return err
-		}
-		if int64(len(b)) != min(chunk, w.size-int64(n)*chunk) || crc32.Checksum(b, castagnoli) != sum {
-			return ErrReadBack
-		}
-		count(int64(len(b)))
-	}
-	if info, err := f.Stat(); err != nil || info.Size() != w.size {
-		return errors.Join(ErrReadBack, err)
-	}
-	return nil
 }
 
 // Keep gives the sealed image the name of a version beside the slots.
