@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 
 	"holdfast/flash"
@@ -141,21 +142,31 @@ const (
 	MaxVersion = 32
 )
 
-// Keepable says why an image cannot be kept under the name of a version beside the slots of f; nil when
-// it can. The names of a vfat do not tell upper from lower case.
-func Keepable(f *flash.Flash, version string) error {
-	taken := append(append([]string{"tmp", "lost+found"}, flash.Slots[:]...), flash.Working[:]...)
-	for _, img := range f.Staged {
-		taken = append(taken, img.Name)
-	}
+// CheckVersion says why no image can be kept under the name of a version, on any flash; nil when one can. The
+// names of a vfat do not tell upper from lower case.
+func CheckVersion(version string) error {
 	if !plain(version) {
 		return fmt.Errorf("keep as %q: not a name for a version", version)
 	}
 	if len(version) > MaxVersion {
 		return fmt.Errorf("keep as %s: a name may have %d bytes", version, MaxVersion)
 	}
-	for _, name := range taken {
+	for _, name := range slices.Concat([]string{"tmp", "lost+found"}, flash.Slots[:], flash.Working[:]) {
 		if strings.EqualFold(name, version) {
+			return fmt.Errorf("keep as %s: %w", version, fs.ErrExist)
+		}
+	}
+	return nil
+}
+
+// Keepable says why an image cannot be kept under the name of a version beside the slots of f; nil when
+// it can.
+func Keepable(f *flash.Flash, version string) error {
+	if err := CheckVersion(version); err != nil {
+		return err
+	}
+	for _, img := range f.Staged {
+		if strings.EqualFold(img.Name, version) {
 			return fmt.Errorf("keep as %s: %w", version, fs.ErrExist)
 		}
 	}
