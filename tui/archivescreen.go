@@ -42,8 +42,8 @@ func (s *archiveScreen) offers() []offer {
 	for i := range found {
 		a := &found[i]
 		list = append(list, offer{
-			row{[]string{a.Path, size(a.Source.Size), a.Where, day(a.ModTime)}, normal},
-			Task{Verb: Installs, Object: a.Source.Name, Archive: &a.Source}})
+			row{[]string{a.Path, size(a.Size), a.Where, day(a.ModTime)}, normal},
+			Task{Verb: Installs, Object: a.Name, Archive: &a.Source}})
 	}
 	return list
 }

@@ -101,7 +101,7 @@ func carry(before, after *status.Report, written bool) *status.Report {
 	r := *after
 	r.Images = slices.Clone(after.Images)
 	for k, img := range r.Images {
-		if old, ok := counterpart(before, img); ok && !(written && old.Integrity == flash.Damaged) {
+		if old, ok := counterpart(before, img); ok && (!written || old.Integrity != flash.Damaged) {
 			img.Integrity, img.Signer, img.Remark = old.Integrity, old.Signer, old.Remark
 			img.Broken, img.Problems = old.Broken, old.Problems
 			r.Images[k] = img

@@ -18,7 +18,7 @@ func onDisk(t *testing.T, files fs.FS) (string, Target) {
 	t.Helper()
 	dir, err := os.MkdirTemp("/dev/shm", "holdfast-tui-")
 	if err != nil {
-		dir, err = t.TempDir(), nil
+		dir = t.TempDir()
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	if err := os.CopyFS(dir, files); err != nil {

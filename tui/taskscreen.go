@@ -159,10 +159,10 @@ func (s *taskScreen) plan(width, height int) []line {
 }
 
 func (s *taskScreen) waiting() string {
-	switch {
-	case s.task.Verb == Verifies:
+	switch s.task.Verb {
+	case Verifies:
 		return "Nothing is being verified."
-	case s.task.Verb == Installs:
+	case Installs:
 		return "Looking at the archive ..."
 	}
 	return "Looking at what has to be written ..."

@@ -156,6 +156,7 @@ func TestDryRunWritesNothing(t *testing.T) {
 		"repair":            {"--yes --flash DIR/disk.img", 0},
 		"boot":              {"active --yes --allow-kexec --flash DIR/flash", 0},
 		"image pack":        {"--kernel DIR/kernel --version 1 -o DIR/a.tgz", 0},
+		"image inspect":     {"DIR/new.tgz", 0},
 		"initramfs create":  {"--init " + made.binary + " -o DIR/stage", 0},
 		"initramfs list":    {made.console, 0},
 		"initramfs check":   {made.console, 0},

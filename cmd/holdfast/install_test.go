@@ -188,6 +188,10 @@ func TestRefusals(t *testing.T) {
 	must(t, os.Mkdir(other, 0o755))
 	same := packed(t, other, "1.3.125", 1000) // another image with the same version
 	big := packed(t, other, "1.4.0", 9<<20)
+	odd := filepath.Join(other, "odd.tar") // of a version that holdfast packs none of
+	must(t, os.WriteFile(filepath.Join(other, "kernel.img"), kexectest.Kernel("6.1.0-odd"), 0o644))
+	must(t, os.WriteFile(filepath.Join(other, "kernel.ver"), []byte("1.4.\n"), 0o644))
+	tool(t, "tar", other, "tar", "cf", odd, "kernel.img", "kernel.ver")
 	damaged := filepath.Join(s.dir, "damaged.tgz")
 	bytes := readFile(t, s.archives["1.3.125"])
 	bytes[len(bytes)/2] ^= 0x10
@@ -205,6 +209,7 @@ func TestRefusals(t *testing.T) {
 		{"install " + s.dir + "/absent.tgz --yes", ops.Invalid, "absent.tgz"},
 		{"install " + s.flash + " --yes", ops.Invalid, ""},
 		{"install " + big + " --yes", ops.NoSpace, "could be removed: 1.3.125, backup"},
+		{"install " + odd + " --stage-only --yes", ops.Invalid, `kernel.ver: keep as "1.4."`},
 		{"install " + same + " --stage-only --yes", ops.Refused, "another image is staged as 1.3.125"},
 		{"install " + s.archives["1.3.123"] + " --yes", ops.Refused, "on the flash already, as the backup"},
 		{"install " + s.archives["1.3.124"] + " --slot backup --yes", ops.Refused, "is the active image"},

@@ -123,10 +123,10 @@ func (g *guard) end(clean bool) {
 	g.process = nil
 	g.to.Close()
 	if !clean {
-		go process.Wait()
+		go func() { _ = process.Wait() }()
 		return
 	}
-	late := time.AfterFunc(answerIn, func() { process.Process.Kill() })
+	late := time.AfterFunc(answerIn, func() { _ = process.Process.Kill() })
 	defer late.Stop()
 	_ = process.Wait() // nothing was left to it
 }

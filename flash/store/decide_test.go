@@ -34,7 +34,7 @@ func (w world) String() string {
 }
 
 func sayRecord(r flash.Record) string {
-	s := fmt.Sprint("entries")
+	s := "entries"
 	for _, v := range []string{"v1", "v2", "v3"} {
 		s += fmt.Sprintf(" %s %s", v, r.Entry(idOf(v)).State)
 	}

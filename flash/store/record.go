@@ -118,6 +118,7 @@ func (t *Tree) makeRecord(name string, blank []byte) error {
 		err = t.sync(RecordMade, f.Sync)
 	}
 	if err := errors.Join(err, f.Close()); err != nil {
+		_ = t.root.Remove(name + flash.Unfinished) // a full flash gets its room back; the next recovery deletes what stays
 		return err
 	}
 	if err := t.barrier(RecordMade); err != nil {

@@ -1,13 +1,13 @@
 package store
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"hash/crc32"
 	"io"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 
 	"holdfast/flash"
@@ -31,7 +31,7 @@ func (t *Tree) Stage() (*Incoming, error) {
 		return nil, err
 	}
 	dir := t.path(flash.Incoming)
-	if err := t.root.Mkdir(dir, 0o755); err != nil && !(t.vfat() && errors.Is(err, fs.ErrExist)) {
+	if err := t.root.Mkdir(dir, 0o755); err != nil && (!t.vfat() || !errors.Is(err, fs.ErrExist)) {
 		return nil, fmt.Errorf("make %s: %w", dir, cause(err))
 	}
 	t.staging = &Incoming{tree: t}
@@ -119,61 +119,6 @@ func (w *file) Close() error {
 	return w.err
 }
 
-// Seal makes all of it durable, reads every file back past the page cache and compares; that they differ is
-// ErrReadBack. progress, when not nil, is told the bytes compared so far.
-func (i *Incoming) Seal(ctx context.Context, progress func(done int64)) error {
-	done := int64(0)
-	for _, w := range i.files {
-		err := w.compare(ctx, func(n int64) {
-			done += n
-			if progress != nil {
-				progress(done)
-			}
-		})
-		if err != nil {
-			return fmt.Errorf("read back %s: %w", w.path(), cause(err))
-		}
-	}
-	return i.tree.barrier(AfterStage)
-}
-
-// compare reads the file from the device and compares it with what was written.
-func (w *file) compare(ctx context.Context, count func(int64)) error {
-	if w.f != nil || w.err != nil {
-		return errors.Join(errors.New("it was not written to its end"), w.err)
-	}
-	f, err := openIn(w.tree.root, w.path(), os.O_RDONLY)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	if err := f.Sync(); err != nil { // or there is nothing to read yet
-		return err
-	}
-	r, err := newFreshReader(f, chunk)
-	if err != nil {
-		return err
-	}
-	defer r.release()
-	for n, sum := range w.sums {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		b, err := r.read(int64(n) * chunk)
-		if err != nil {
-			return err
-		}
-		if int64(len(b)) != min(chunk, w.size-int64(n)*chunk) || crc32.Checksum(b, castagnoli) != sum {
-			return ErrReadBack
-		}
-		count(int64(len(b)))
-	}
-	if info, err := f.Stat(); err != nil || info.Size() != w.size {
-		return errors.Join(ErrReadBack, err)
-	}
-	return nil
-}
-
 // Keep gives the sealed image the name of a version beside the slots.
 func (i *Incoming) Keep(version string) error {
 	f, err := i.tree.read()
@@ -197,21 +142,31 @@ const (
 	MaxVersion = 32
 )
 
-// Keepable says why an image cannot be kept under the name of a version beside the slots of f; nil when
-// it can. The names of a vfat do not tell upper from lower case.
-func Keepable(f *flash.Flash, version string) error {
-	taken := append(append([]string{"tmp", "lost+found"}, flash.Slots[:]...), flash.Working[:]...)
-	for _, img := range f.Staged {
-		taken = append(taken, img.Name)
-	}
+// CheckVersion says why no image can be kept under the name of a version, on any flash; nil when one can. The
+// names of a vfat do not tell upper from lower case.
+func CheckVersion(version string) error {
 	if !plain(version) {
 		return fmt.Errorf("keep as %q: not a name for a version", version)
 	}
 	if len(version) > MaxVersion {
 		return fmt.Errorf("keep as %s: a name may have %d bytes", version, MaxVersion)
 	}
-	for _, name := range taken {
+	for _, name := range slices.Concat([]string{"tmp", "lost+found"}, flash.Slots[:], flash.Working[:]) {
 		if strings.EqualFold(name, version) {
+			return fmt.Errorf("keep as %s: %w", version, fs.ErrExist)
+		}
+	}
+	return nil
+}
+
+// Keepable says why an image cannot be kept under the name of a version beside the slots of f; nil when
+// it can.
+func Keepable(f *flash.Flash, version string) error {
+	if err := CheckVersion(version); err != nil {
+		return err
+	}
+	for _, img := range f.Staged {
+		if strings.EqualFold(img.Name, version) {
 			return fmt.Errorf("keep as %s: %w", version, fs.ErrExist)
 		}
 	}

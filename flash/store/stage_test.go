@@ -3,6 +3,7 @@ package store
 import (
 	"errors"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -27,7 +28,7 @@ func entries(t *testing.T, dir string) string {
 
 // TestStageSizes writes files of sizes around those of a chunk, in pieces, and compares them.
 func TestStageSizes(t *testing.T) {
-	for _, size := range []int{0, 1, 511, 512, 4096, chunk - 1, chunk, chunk + 1, 3*chunk + 5} {
+	for _, size := range []int{0, 1, 511, 512, 4096, chunk - 1, chunk, chunk + 1, 3*chunk + 5, piece, 2*piece + 1} {
 		dir := t.TempDir() // on a disk, for O_DIRECT
 		newFlash(t, dir, nil)
 		tree := open(t, dir, Options{})
@@ -50,12 +51,12 @@ func TestStageSizes(t *testing.T) {
 		if err := w.Close(); err != nil {
 			t.Fatal(err)
 		}
-		told := int64(-1)
-		if err := in.Seal(t.Context(), func(done int64) { told = done }); err != nil {
+		told := map[string]int64{}
+		if err := in.Seal(t.Context(), func(step string, done int64) { told[step] = done }); err != nil {
 			t.Errorf("%d bytes: Seal = %v", size, err)
 		}
-		if size > 0 && told != int64(size) {
-			t.Errorf("%d bytes: told of %d", size, told)
+		if want := map[string]int64{WriteOut: int64(size), ReadBack: int64(size)}; !maps.Equal(told, want) {
+			t.Errorf("%d bytes: told of %v", size, told)
 		}
 		got, err := os.ReadFile(filepath.Join(dir, "system/incoming/initrd.img"))
 		if err != nil || string(got) != want {
@@ -82,16 +83,16 @@ func TestStageRefuses(t *testing.T) {
 		{"not closed", func(t *testing.T, _ string, in *Incoming) error {
 			_, err := in.Create("kernel.img", 4)
 			return errors.Join(err, in.Seal(t.Context(), nil))
-		}, "read back system/incoming/kernel.img: it was not written to its end"},
+		}, "write to the device: system/incoming/kernel.img: it was not written to its end"},
 		{"other bytes on the disk", func(t *testing.T, dir string, in *Incoming) error {
 			return tampered(t, dir, in, "five")
-		}, "read back system/incoming/kernel.img: the device does not show what was written"},
+		}, "read back: system/incoming/kernel.img: the device does not show what was written"},
 		{"more bytes on the disk", func(t *testing.T, dir string, in *Incoming) error {
 			return tampered(t, dir, in, "four and more")
-		}, "read back system/incoming/kernel.img: the device does not show what was written"},
+		}, "read back: system/incoming/kernel.img: the device does not show what was written"},
 		{"fewer bytes on the disk", func(t *testing.T, dir string, in *Incoming) error {
 			return tampered(t, dir, in, "fou")
-		}, "read back system/incoming/kernel.img: the device does not show what was written"},
+		}, "read back: system/incoming/kernel.img: the device does not show what was written"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			dir := t.TempDir()

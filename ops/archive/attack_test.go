@@ -18,10 +18,21 @@ import (
 
 // attack is an archive that must be refused, naming what is wrong with it.
 type attack struct {
-	name    string
-	archive []byte
-	says    string
+	Name    string
+	Archive []byte
+	Says    string
 }
+
+// What TestAttacksOnFlash needs is exported: it is outside, as ops/install imports this package.
+
+// Attacks are all of them.
+func Attacks(t testing.TB) []attack { return append(written(t), made(t)...) }
+
+// Good is an archive that is none.
+func Good(t testing.TB) []byte { return zipOf(tarOf(t, k)) }
+
+// Kernel is a small one.
+var Kernel = []byte(kernel)
 
 var k = item{name: "top/kernel.img", text: kernel}
 
@@ -239,21 +250,21 @@ func made(t testing.TB) []attack {
 // what was checked before.
 func TestAttacks(t *testing.T) {
 	limit := int64(len(kernel)) + 1<<19
-	for _, tt := range append(written(t), made(t)...) {
-		_, got, err := copied(tt.archive, signature.Trust{}, limit)
+	for _, tt := range Attacks(t) {
+		_, got, err := copied(tt.Archive, signature.Trust{}, limit)
 		var e *ops.Error
-		if !errors.As(err, &e) || ops.ExitCode(err) != 2 || !strings.Contains(err.Error(), tt.says) {
-			t.Errorf("%s: Copy = %v (exit %d), want exit 2 saying %q", tt.name, err, ops.ExitCode(err), tt.says)
+		if !errors.As(err, &e) || ops.ExitCode(err) != 2 || !strings.Contains(err.Error(), tt.Says) {
+			t.Errorf("%s: Copy = %v (exit %d), want exit 2 saying %q", tt.Name, err, ops.ExitCode(err), tt.Says)
 		}
 		total := 0
 		for name, b := range got {
 			if _, known := bounds[name]; !known {
-				t.Errorf("%s: put was given %q", tt.name, name)
+				t.Errorf("%s: put was given %q", tt.Name, name)
 			}
 			total += b.Len()
 		}
 		if int64(total) > limit {
-			t.Errorf("%s: %d bytes were written, the limit is %d", tt.name, total, limit)
+			t.Errorf("%s: %d bytes were written, the limit is %d", tt.Name, total, limit)
 		}
 	}
 }

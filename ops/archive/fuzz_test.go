@@ -19,8 +19,8 @@ import (
 // away, no more than the limit, and every refusal is of kind Invalid.
 func FuzzCopy(f *testing.F) {
 	for _, a := range written(f) {
-		if len(a.archive) < 64<<10 {
-			f.Add(a.archive)
+		if len(a.Archive) < 64<<10 {
+			f.Add(a.Archive)
 		}
 	}
 	good := tarOf(f, k, item{name: "top/SHA256SUMS", text: sumsOf("kernel.img", kernel)})

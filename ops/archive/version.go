@@ -1,15 +1,13 @@
 package archive
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
 	"holdfast/flash"
+	"holdfast/flash/store"
 )
-
-// MaxStaged is how long a version may be that is put beside the slots under its name, in bytes: few and
-// short names keep the slots in the first 512 bytes of their directory.
-const MaxStaged = 32
 
 // CheckVersion says whether version can be that of an image. It may become the name of a folder beside
 // the slots, so the names of slots and of the folders that operations use are not versions.
@@ -28,13 +26,7 @@ func CheckVersion(version string) error {
 	return nil
 }
 
-// CheckStaged is CheckVersion for a version that is put beside the slots.
+// CheckStaged is CheckVersion for a version that can also be put beside the slots under its name.
 func CheckStaged(version string) error {
-	if err := CheckVersion(version); err != nil {
-		return err
-	}
-	if len(version) > MaxStaged {
-		return fmt.Errorf("version %s: a version beside the slots has at most %d characters", version, MaxStaged)
-	}
-	return nil
+	return cmp.Or(CheckVersion(version), store.CheckVersion(version))
 }

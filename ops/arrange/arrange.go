@@ -111,7 +111,8 @@ func Explain(step string, err error) error {
 	case errors.As(err, &known), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return err
 	case errors.Is(err, syscall.ENOSPC):
-		return &ops.Error{Kind: ops.NoSpace, Step: step, Err: errors.New("the flash is full")}
+		return &ops.Error{Kind: ops.NoSpace, Step: step, Err: errors.New("the flash is full"),
+			Hint: "remove what is not needed from it, as a staged version: holdfast remove VERSION"}
 	}
 	return &ops.Error{Kind: kindOf(err), Step: step, Err: err}
 }

@@ -174,12 +174,15 @@ func (i *installing) stage(ctx context.Context) (err error) {
 
 // seal makes the image durable, and finds its ID as the flash will give it.
 func (i *installing) seal(ctx context.Context) error {
-	start, total := time.Now(), i.image.Size()
-	err := i.in.Seal(ctx, func(done int64) {
-		i.rep.Progress(ops.Progress{Step: "read back", Done: done, Total: total, Since: time.Since(start)})
+	start, total, now := time.Now(), i.image.Size(), ""
+	err := i.in.Seal(ctx, func(step string, done int64) {
+		if step != now {
+			start, now = time.Now(), step
+		}
+		i.rep.Progress(ops.Progress{Step: step, Done: done, Total: total, Since: time.Since(start)})
 	})
 	if err != nil {
-		return i.explain("read the image back", err)
+		return i.explain("write the image", err)
 	}
 	if err := i.s.Look(); err != nil {
 		return err

@@ -12,6 +12,7 @@ import (
 	"fmt"
 
 	"holdfast/flash"
+	"holdfast/flash/store"
 	"holdfast/ops"
 	"holdfast/ops/archive"
 	"holdfast/ops/arrange"
@@ -170,8 +171,8 @@ func (p *Plan) meetStaged(id flash.ID, version string) error {
 	if version == "" {
 		return nil
 	}
-	if err := checkName(version); err != nil {
-		return err
+	if err := store.CheckVersion(version); err != nil {
+		return &ops.Error{Kind: ops.Invalid, Step: "kernel.ver", Err: err, Hint: "install it without --stage-only"}
 	}
 	staged := 0
 	for _, i := range p.report.Images {
@@ -187,29 +188,8 @@ func (p *Plan) meetStaged(id flash.ID, version string) error {
 			return refuse("another image is staged as "+version, "remove it first: holdfast remove "+version)
 		}
 	}
-	if _, there := p.report.Image(version); !there && staged >= maxStaged {
+	if _, there := p.report.Image(version); !there && staged >= store.MaxStaged {
 		return refuse(fmt.Sprintf("%d versions are staged, which is all that a flash takes", staged), "remove one of them: holdfast remove VERSION")
-	}
-	return nil
-}
-
-// Limits on staged versions keep the table of the slots in the first 512 bytes of its directory.
-const (
-	maxStaged = 4
-	maxName   = 32 // bytes
-)
-
-// checkName refuses a version that cannot be the name of a directory beside the slots.
-func checkName(version string) error {
-	reserved := map[string]bool{"incoming": true, "hold": true, "trash": true, "tmp": true, "lost+found": true,
-		flash.Active: true, flash.Backup: true, flash.Factory: true}
-	bad := len(version) > maxName || reserved[version] || version[0] == '.' || version[0] == '-'
-	for _, c := range []byte(version) {
-		bad = bad || c <= ' ' || c > '~' || c == '"' || c == '/' || c == '\\' || c == ':'
-	}
-	if bad {
-		return &ops.Error{Kind: ops.Invalid, Step: "kernel.ver", Err: fmt.Errorf("%q cannot be the name of a staged version", version),
-			Hint: fmt.Sprintf("at most %d letters, digits and signs without a space or a slash; or install it without --stage-only", maxName)}
 	}
 	return nil
 }

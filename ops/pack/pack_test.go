@@ -104,7 +104,7 @@ func TestPlanRefuses(t *testing.T) {
 		{"version with a line", func(r *Request) { r.Version = "1\n" }, ops.Usage, "version"},
 		{"version as path", func(r *Request) { r.Version = "../1" }, ops.Usage, "version"},
 		{"version hidden", func(r *Request) { r.Version = ".1" }, ops.Usage, "version"},
-		{"version long", func(r *Request) { r.Version = strings.Repeat("1", 33) }, ops.Usage, "version"},
+		{"version long", func(r *Request) { r.Version = strings.Repeat("1", 33) }, ops.Usage, "32 bytes"},
 		{"version is a slot", func(r *Request) { r.Version = "Active" }, ops.Usage, "means something else"},
 		{"arguments with a control character", func(r *Request) { r.Args = "a\x1b" }, ops.Usage, "control"},
 		{"no output", func(r *Request) { r.Output = "" }, ops.Usage, "no name"},

@@ -147,7 +147,7 @@ func TestInvariants(t *testing.T) {
 		stays := other(v.victim)
 		victim, _ := report.Image(v.victim)
 		rest, _ := report.Image(stays)
-		if victim.Entry.State == flash.Confirmed && Whole(victim) && !(rest.Entry.State == flash.Confirmed && Whole(rest)) {
+		if victim.Entry.State == flash.Confirmed && Whole(victim) && (rest.Entry.State != flash.Confirmed || !Whole(rest)) {
 			broken("the last confirmed image gives way")
 		}
 		if worthOf(report, r.booted, victim) > worthOf(report, r.booted, rest) {

@@ -39,7 +39,7 @@ func TestArchivesOn(t *testing.T) {
 	seen := volume.Seen{Name: "sdb1", Device: disk, FileSystem: v.FileSystem}
 	v.Close()
 	found, err := archivesOn(seen)
-	if err != nil || len(found) != 1 || found[0].Path != "image.tgz" || found[0].Where != "sdb1 (STICK)" || found[0].Source.Name != "sdb1:/image.tgz" {
+	if err != nil || len(found) != 1 || found[0].Path != "image.tgz" || found[0].Where != "sdb1 (STICK)" || found[0].Name != "sdb1:/image.tgz" {
 		t.Fatalf("found %+v, %v", found, err)
 	}
 	f, err := found[0].Open(t.Context())

@@ -75,17 +75,3 @@ func events(e logEntry, data []byte, size int64) (list crashlab.Log) {
 	}
 	return append(list, crashlab.Event{Kind: crashlab.Write, Offset: offset, Data: data})
 }
-
-// between is the part of a log from one mark to another, without the former.
-func between(log crashlab.Log, from, to string) crashlab.Log {
-	begin, end := 0, len(log)
-	for i, e := range log {
-		switch {
-		case e.Kind == crashlab.Mark && e.Name == from:
-			begin = i + 1
-		case e.Kind == crashlab.Mark && e.Name == to:
-			end = i
-		}
-	}
-	return log[begin:end]
-}

@@ -288,7 +288,7 @@ func (l *recording) tell(st step, all []*crash) {
 	for _, epoch := range epochs {
 		l.Logf("%s: epoch %d wrote:%s", st.name, epoch, geometryOf(l.base).writes(l.span(st.name), epoch))
 	}
-	l.Logf("%s %s: %d of %d states, %d bad in GRUB's eye, %d after recovery; %d needed two starts", l.format.name, st.name, judged, listed, raw, after, twice)
+	l.Logf("%s %s: %d of %d states, %d bad in GRUB's eye, %d after recovery; %d needed two starts", l.name, st.name, judged, listed, raw, after, twice)
 }
 
 // repaired is what the machine says of one disk: what the repair of each start said, nil when there was
