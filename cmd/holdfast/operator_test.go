@@ -126,3 +126,18 @@ func TestUnsignedPlan(t *testing.T) {
 		t.Errorf("says\n%s", said)
 	}
 }
+
+// TestStatusTellsWhatIsLeft: a flash on which an operation was cut off has no problem, and something to do.
+func TestStatusTellsWhatIsLeft(t *testing.T) {
+	flash := demoFlash(t)
+	const line = "left     an operation is under way or was interrupted (incoming 1.3.126); to put it right: holdfast repair\n"
+	if _, out, _ := cli("status", "--quick", "--flash", flash); strings.Contains(out, "left  ") {
+		t.Errorf("says\n%s", out)
+	}
+	incoming := filepath.Join(flash, "system/incoming")
+	must(t, os.Mkdir(incoming, 0o755))
+	must(t, os.WriteFile(filepath.Join(incoming, "kernel.ver"), []byte("1.3.126\n"), 0o644))
+	if code, out, errs := cli("status", "--quick", "--flash", flash); code != 0 || !strings.Contains(out, line) {
+		t.Errorf("exit %d\n%s%s", code, out, errs)
+	}
+}
