@@ -150,6 +150,7 @@ func TestDryRunWritesNothing(t *testing.T) {
 		"init":              {"", ops.Usage},
 		"status":            {"--flash DIR/flash", 0},
 		"verify":            {"active --flash DIR/flash", 0},
+		"image inspect":     {"DIR/new.tgz", 0},
 		"image sign":        {"--key DIR/key DIR/flash/system/active", 0},
 		"default show":      {"--flash DIR/disk.img", 0},
 		"default set":       {"backup --yes --flash DIR/disk.img", 0},
