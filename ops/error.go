@@ -1,7 +1,9 @@
 package ops
 
 import (
+	"context"
 	"errors"
+	"slices"
 	"strings"
 )
 
@@ -54,4 +56,17 @@ func ExitCode(err error) int {
 		return int(e.Kind)
 	}
 	return int(Internal)
+}
+
+// Stopped reports that nothing went wrong but that somebody stopped it: whatever err joins or wraps comes from
+// a context that was cancelled. What could not be cleaned up then is another matter.
+func Stopped(err error) bool {
+	switch e := err.(type) {
+	case interface{ Unwrap() []error }:
+		all := e.Unwrap()
+		return len(all) > 0 && !slices.ContainsFunc(all, func(err error) bool { return !Stopped(err) })
+	case interface{ Unwrap() error }:
+		return Stopped(e.Unwrap())
+	}
+	return err == context.Canceled
 }

@@ -71,10 +71,11 @@ func (a *app) planBoot(ctx context.Context, name, words string, override bool) (
 	case otherwise != nil:
 		return boot.Plan{}, otherwise
 	case !ok && !isFlash:
-		return boot.Plan{}, err
+		return boot.Plan{}, a.noFile(name, err)
 	case !ok:
 		request.Report = r
-		return request.Plan()
+		plan, err := request.Plan()
+		return plan, a.noFile(name, err)
 	case !isFlash && a.flash != "":
 		return boot.Plan{}, err
 	case !isFlash:

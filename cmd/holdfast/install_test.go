@@ -208,8 +208,8 @@ func TestRefusals(t *testing.T) {
 		{"install " + filepath.Join(s.dir, "cut.tgz") + " --yes", ops.Invalid, ""},
 		{"install " + s.dir + "/absent.tgz --yes", ops.Invalid, "absent.tgz"},
 		{"install " + s.flash + " --yes", ops.Invalid, ""},
-		{"install " + big + " --yes", ops.NoSpace, "could be removed: 1.3.125, backup"},
 		{"install " + odd + " --stage-only --yes", ops.Invalid, `kernel.ver: keep as "1.4."`},
+		{"install " + big + " --yes", ops.NoSpace, "it would not fit without 1.3.125 and backup either"},
 		{"install " + same + " --stage-only --yes", ops.Refused, "another image is staged as 1.3.125"},
 		{"install " + s.archives["1.3.123"] + " --yes", ops.Refused, "on the flash already, as the backup"},
 		{"install " + s.archives["1.3.124"] + " --slot backup --yes", ops.Refused, "is the active image"},
@@ -279,6 +279,10 @@ func TestMakeRoom(t *testing.T) {
 	if _, after := s.tree(t); !maps.Equal(before, after) {
 		t.Error("a refusal changed the flash")
 	}
+	huge := packed(t, s.dir, "9", 6<<20)
+	if code, _, errs := s.cli("install " + huge + " --yes"); code != int(ops.NoSpace) || !strings.Contains(errs, "it would not fit without backup either") {
+		t.Errorf("what is too large in any case: exit %d, %s", code, errs)
+	}
 	bytes := readFile(t, s.archives["1.3.125"])
 	bytes[len(bytes)-30000] ^= 1
 	damaged := filepath.Join(s.dir, "damaged.tgz")
@@ -329,13 +333,13 @@ func (s shelf) spoil(t testing.TB, name string) {
 // TestInstallJSON is what a script gets.
 func TestInstallJSON(t *testing.T) {
 	s := newShelf(t, "ext2", "8M", 300<<10)
-	for _, want := range []struct{ line, done, active string }{
-		{"install " + s.archives["1.3.125"] + " --dry-run", "", "1.3.124"},
-		{"install " + s.archives["1.3.125"], "installed", "1.3.125"},
-		{"install " + s.archives["1.3.125"], "", "1.3.125"},
-		{"rotate", "rotated", "1.3.124"},
-		{"remove backup", "removed", "1.3.124"},
-		{"repair", "", "1.3.124"},
+	for _, want := range []struct{ line, done, active, plan string }{
+		{"install " + s.archives["1.3.125"] + " --dry-run", "", "1.3.124", "deletes  backup, 1.3.123 (unknown)"},
+		{"install " + s.archives["1.3.125"], "installed", "1.3.125", "active   the new image, on trial with 3 tries"},
+		{"install " + s.archives["1.3.125"], "", "1.3.125", "writes   nothing: 1.3.125 is installed already: it is the active image"},
+		{"rotate", "rotated", "1.3.124", "active   becomes what is backup now: 1.3.124 (unknown)"},
+		{"remove backup", "removed", "1.3.124", "keeps    active, 1.3.124 (unknown)"},
+		{"repair", "", "1.3.124", "repair   nothing"},
 	} {
 		code, out, errs := s.cli(want.line + " --json --yes")
 		var got result
@@ -344,6 +348,9 @@ func TestInstallJSON(t *testing.T) {
 		}
 		if got.Done != want.done || *got.Slots[0].Version != want.active {
 			t.Errorf("%s: done %q, active %s; want %q, %s", want.line, got.Done, *got.Slots[0].Version, want.done, want.active)
+		}
+		if !slices.Contains(got.Plan, want.plan) {
+			t.Errorf("%s: the plan is %q, want %q in it", want.line, got.Plan, want.plan)
 		}
 	}
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -19,6 +20,7 @@ type change interface {
 // result is what --json prints of such an operation.
 type result struct {
 	Done  string                `json:"done"` // what was done, "" for nothing
+	Plan  []string              `json:"plan"` // its lines, as people get them
 	Slots []status.SlotDocument `json:"slots"`
 }
 
@@ -36,7 +38,7 @@ func (a *app) carry(ctx context.Context, p change, what, done string) error {
 		a.printPlan(p)
 	}
 	if a.dryRun || done == "" {
-		return a.printResult("")
+		return a.printResult(p, "")
 	}
 	if err := a.confirm(ctx, what); err != nil {
 		return err
@@ -44,11 +46,11 @@ func (a *app) carry(ctx context.Context, p change, what, done string) error {
 	if err := a.apply(func(rep ops.Reporter) error { return p.Apply(ctx, rep) }); err != nil {
 		return err
 	}
-	return a.printResult(done)
+	return a.printResult(p, done)
 }
 
 // printResult is the end of an operation for a script.
-func (a *app) printResult(done string) error {
+func (a *app) printResult(p change, done string) error {
 	if !a.json {
 		return nil
 	}
@@ -56,7 +58,7 @@ func (a *app) printResult(done string) error {
 	if err != nil {
 		return err
 	}
-	return a.printJSON(result{Done: done, Slots: r.Document().Slots})
+	return a.printJSON(result{Done: done, Plan: strings.Split(p.String(), "\n"), Slots: r.Document().Slots})
 }
 
 // operation is a command that rewrites files of a flash.

@@ -46,7 +46,12 @@ func (p *progress) Progress(now ops.Progress) {
 		return
 	}
 	p.drawn = time.Now()
-	fmt.Fprintf(p.out, "\r%s\x1b[K", progressLine(now))
+	line := progressLine(now)
+	if width := columns(p.out); width > 0 { // one that wraps could not be written over
+		cells := []rune(line)
+		line = string(cells[:min(len(cells), width-1)])
+	}
+	fmt.Fprintf(p.out, "\r%s\x1b[K", line)
 }
 
 func (p *progress) Log(line string) {
@@ -79,7 +84,7 @@ func progressLine(p ops.Progress) string {
 		line += fmt.Sprintf(" of %s", mib(p.Total))
 	}
 	rate := float64(p.Done) / p.Since.Seconds()
-	if p.Done == 0 || p.Since <= 0 {
+	if p.Done == 0 || p.Since < time.Second { // what fills a pipe first is no rate
 		return line
 	}
 	line += fmt.Sprintf("  %s/s", mib(int64(rate)))

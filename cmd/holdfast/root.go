@@ -61,8 +61,11 @@ func report(w io.Writer, op string, err error) int {
 		}
 	}
 	code := ops.ExitCode(err)
-	if errors.Is(err, context.Canceled) {
+	switch {
+	case ops.Stopped(err):
 		err = errors.New("interrupted; nothing is left half done")
+	case errors.Is(err, context.Canceled):
+		err = fmt.Errorf("interrupted: %w", err)
 	}
 	if op != "" {
 		op += ": "

@@ -21,6 +21,9 @@ func printStatus(w io.Writer, r *status.Report) error {
 	if last := r.Said(r.Record.Last); last != "" {
 		fmt.Fprintln(w, ops.Line{Label: "last", Text: fmt.Sprintf("%s (%s)", shown(last), r.Record.Last.At.Format(time.RFC3339))})
 	}
+	if left := leftLine(r); left != "" {
+		fmt.Fprintln(w, ops.Line{Label: "left", Text: left})
+	}
 	fmt.Fprintln(w)
 	if err := printImages(w, r.Images); err != nil {
 		return err
@@ -55,10 +58,24 @@ func printStatus(w io.Writer, r *status.Report) error {
 			return err
 		}
 	}
-	if len(r.Left) > 0 || r.Record.Pending != nil {
-		fmt.Fprintln(w, "\nto put right what was interrupted: holdfast repair")
-	}
 	return nil
+}
+
+// leftLine says that an operation has begun and not ended, "" when there is none: what it has left, which a look from
+// outside cannot tell from what one is at work on.
+func leftLine(r *status.Report) string {
+	var left []string
+	for _, i := range r.Left {
+		left = append(left, shown(strings.TrimSuffix(i.Name+" "+i.Version, " ")))
+	}
+	if len(left) == 0 && r.Record.Pending == nil {
+		return ""
+	}
+	text := "an operation is under way or was interrupted"
+	if len(left) > 0 {
+		text += " (" + strings.Join(left, ", ") + ")"
+	}
+	return text + "; to put it right: holdfast repair"
 }
 
 // flashLine is what the flash is, without what is not known.

@@ -12,10 +12,11 @@ import (
 )
 
 const demoStatus = `flash    demonstration, in memory, ro, holdfast layout
+last     active 1.3.124 was installed and has confirmed (2026-11-03T22:14:00Z)
 
 image    version  kernel               size     state
-active   1.3.124  6.1.0-56-appliance   4.0 MiB  intact
-backup   1.3.121  6.1.0-49-appliance   4.0 MiB  intact
+active   1.3.124  6.1.0-56-appliance   4.0 MiB  intact, confirmed
+backup   1.3.121  6.1.0-49-appliance   4.0 MiB  intact, confirmed
 factory  1.2.0    5.10.0-21-appliance  4.0 MiB  intact
 1.3.125  1.3.125  6.1.0-57-appliance   4.0 MiB  damaged, staged
 

@@ -34,7 +34,7 @@ func (a *app) trusted() (signature.Trust, error) {
 			return signature.Trust{}, usage("--trust: in the stage it is %s", stage.TrustDir)
 		}
 		if _, err := os.Stat(a.trust); err != nil {
-			return signature.Trust{}, invalid(err)
+			return signature.Trust{}, invalid(fmt.Errorf("--trust: %w", err))
 		}
 	}
 	t, err := signature.ReadTrust(a.trust)

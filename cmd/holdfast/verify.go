@@ -8,12 +8,14 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
 	"holdfast/flash"
+	"holdfast/ops"
 	imagearchive "holdfast/ops/archive"
 	"holdfast/ops/verify"
 )
@@ -60,9 +62,23 @@ func (a *app) verify(ctx context.Context, name string) ([]verify.Result, error) 
 	}
 	r, err := a.report()
 	if err != nil {
-		return nil, err
+		return nil, a.noFile(name, err)
 	}
 	return verify.Flash(ctx, r, name, p)
+}
+
+// noFile says of an error about a name which no image has, or for which there is no flash to look at, that there is
+// no archive of that name either.
+func (a *app) noFile(name string, err error) error {
+	var e *ops.Error
+	if name == "" || slices.Contains(flash.Slots[:], name) || !errors.As(err, &e) || e.Kind != ops.Usage && (e.Kind != ops.NoFlash || a.flash != "") {
+		return err
+	}
+	what := "there is no file " + strconv.Quote(name)
+	if info, err := os.Stat(name); err == nil && info.IsDir() {
+		what = strconv.Quote(name) + " is a folder, and no archive"
+	}
+	return &ops.Error{Kind: e.Kind, Op: e.Op, Step: what, Err: err, Hint: e.Hint}
 }
 
 // archiveSource opens an archive by its name. False for a name that is not one of a file, a URL, nor

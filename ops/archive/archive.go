@@ -34,6 +34,7 @@ type Image struct {
 	Header    kexec.Header        // of the kernel; zero when it has not been seen
 	ID        flash.ID            // of its manifest; zero when that has not been seen
 	Sizes     map[string]int64    // bytes of each member
+	Listed    []string            // members that its SHA256SUMS lists; nil so long as that has not been seen
 	Integrity flash.Integrity     // Intact or Verified once all was read; Unchecked without a manifest; else Unknown
 	Signature signature.Signature // once a signature by a known key was seen: its Signer is then not ""
 	Notes     []string            // what is remarkable and no error: "signed by a key that is not known here"

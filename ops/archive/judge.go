@@ -50,6 +50,7 @@ func (t *taking) readSums() error {
 	t.want = map[string][]byte{}
 	for _, s := range m.Sums {
 		t.want[s.Name] = s.Hash
+		t.image.Listed = append(t.image.Listed, s.Name)
 	}
 	t.image.ID = sha256.Sum256([]byte(t.texts[sumsName]))
 	for name := range t.sums {

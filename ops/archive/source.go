@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"strings"
 	"sync"
 
 	"holdfast/flash"
@@ -43,13 +44,21 @@ func File(path string) (Source, error) {
 		if errors.As(err, &p) {
 			err = p.Err
 		}
-		return Source{}, &ops.Error{Kind: ops.Invalid, Step: path, Err: err}
+		return Source{}, &ops.Error{Kind: ops.Invalid, Step: path, Err: err, Hint: schemeHint(path)}
 	}
 	open := func(context.Context) (io.ReadCloser, error) { return os.Open(path) }
 	if !info.Mode().IsRegular() {
 		return onceOnly(path, open), nil
 	}
 	return Source{Name: path, Size: info.Size(), Open: open}, nil
+}
+
+// schemeHint is for a name that was meant as a URL.
+func schemeHint(path string) string {
+	if strings.Contains(path, "://") {
+		return "of URLs, http:// and https:// are read"
+	}
+	return ""
 }
 
 // Reader is the archive that comes out of r. r is not closed.

@@ -59,6 +59,23 @@ func (d Default) Lines() []ops.Line {
 	return []ops.Line{{Label: "default", Text: d.text + ", as it is"}}
 }
 
+// InitrdNote says that GRUB's first entry of the active slot loads an initrd which the image that becomes the
+// active one has not, or loads none of those that it has: the menu is that of the images the disk was made with,
+// and nothing changes it. "" when they agree, or when there is no telling.
+func InitrdNote(r *status.Report, has bool) string {
+	if r.Boot == nil {
+		return ""
+	}
+	e, ok := r.Boot.Menu.First(flash.Active)
+	switch loads := len(e.Initrds) > 0; {
+	case !ok || loads == has:
+		return ""
+	case loads:
+		return "GRUB cannot boot it: its menu loads " + e.Initrds[0] + ", which this image has not; a boot by the console can"
+	}
+	return "GRUB's menu loads no initrd, and this image has one, which only a boot by the console gives"
+}
+
 // Set makes the first entry of a slot the boot default. s has looked at what the slot holds now.
 func Set(ctx context.Context, s *session.Session, slot string, rep ops.Reporter) error {
 	p, err := grubdefault.Request{Report: s.Report, Slot: slot, Locked: true}.Plan()

@@ -41,9 +41,7 @@ func (p Plan) Apply(ctx context.Context, rep ops.Reporter) error {
 	}
 	defer s.End()
 	err = p.locked(ctx, s, rep)
-	if err != nil {
-		s.Log("install: %s: failed: %v", p.request.Source.Name, err)
-	}
+	s.LogEnd("install: "+p.request.Source.Name, err)
 	return arrange.Named(op, errors.Join(err, s.End()))
 }
 

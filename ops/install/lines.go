@@ -39,6 +39,11 @@ func (p Plan) Lines() []ops.Line {
 	if p.promote {
 		lines = append(lines, p.boot.Lines()...)
 	}
+	if p.promote && p.image.Listed != nil {
+		if n := arrange.InitrdNote(p.report, slices.Contains(p.image.Listed, "initrd.img")); n != "" {
+			add("warning", "%s", n)
+		}
+	}
 	for _, n := range p.notes() {
 		add("note", "%s", n)
 	}
@@ -60,6 +65,9 @@ func (p Plan) addSigned(add adder) {
 	for _, n := range p.image.Notes {
 		add("note", "%s", n)
 	}
+	if p.report.Target.Trust.Require && p.image.Signature.Signer == "" {
+		add("warning", "no signature was seen at the beginning of the archive, and this machine takes signed images only")
+	}
 }
 
 func (p Plan) addRoom(add adder) {
@@ -70,7 +78,7 @@ func (p Plan) addRoom(add adder) {
 		add("writes", "about %s, and reads it back; %s are free", mib(p.need), mib(p.free))
 	}
 	if p.short() {
-		add("warning", "that is too little room: %v", p.noSpace(nil).(*ops.Error).Hint)
+		add("warning", "that is too little room: %v", p.shortHint())
 	}
 }
 

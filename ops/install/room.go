@@ -84,12 +84,20 @@ func (p Plan) short() bool {
 func (p Plan) checkRoom() error {
 	switch {
 	case p.short():
-		return p.noSpace(fmt.Errorf("the image takes about %s, and %s are free", mib(p.need), mib(p.free)))
+		return &ops.Error{Kind: ops.NoSpace, Op: op, Err: fmt.Errorf("the image takes about %s, and %s are free", mib(p.need), mib(p.free)), Hint: p.shortHint()}
 	case p.room != "" && !p.request.MakeRoom:
 		return &ops.Error{Kind: ops.NoSpace, Op: op, Err: fmt.Errorf("the image takes about %s, and %s are free", mib(p.need), mib(p.free)),
 			Hint: "to remove " + strings.Join(p.Room(), " and ") + " first: --make-room"}
 	}
 	return nil
+}
+
+// shortHint says what to do when all that may go is too little.
+func (p Plan) shortHint() string {
+	if spare := p.spare(); len(spare) > 0 {
+		return "it would not fit without " + strings.Join(spare, " and ") + " either: make the image smaller, or the flash larger"
+	}
+	return "nothing on the flash may go for it: make the image smaller, or the flash larger"
 }
 
 // noSpace is the error of a full flash, with what could go.

@@ -122,9 +122,7 @@ func (p Plan) Apply(ctx context.Context, rep ops.Reporter) error {
 	}
 	defer s.End()
 	err = p.locked(ctx, s, rep)
-	if err != nil {
-		s.Log("remove: %s: failed: %v", p.request.Name, err)
-	}
+	s.LogEnd("remove: "+p.request.Name, err)
 	return arrange.Named(op, errors.Join(err, s.End()))
 }
 

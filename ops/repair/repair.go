@@ -109,8 +109,11 @@ func (p Plan) Lines() []ops.Line {
 			lines = append(lines, arrange.PlanDefault(p.request.Report, to).Lines()...)
 		}
 	}
-	if p.gone > 0 {
-		add("record", "forgets %d of images that are not there any more", p.gone)
+	switch {
+	case p.gone == 1:
+		add("record", "forgets an image that is not there any more")
+	case p.gone > 1:
+		add("record", "forgets %d images that are not there any more", p.gone)
 	}
 	if p.clear.Present {
 		add("clear", "%s, %s, is not bad any more: nothing is known of it", p.clear.Name, arrange.Name(p.clear))
@@ -148,9 +151,7 @@ func (p Plan) Apply(ctx context.Context, rep ops.Reporter) error {
 	}
 	defer s.End()
 	err = p.locked(context.WithoutCancel(ctx), s, rep)
-	if err != nil {
-		s.Log("repair: failed: %v", err)
-	}
+	s.LogEnd("repair", err)
 	return arrange.Named(op, errors.Join(err, s.End()))
 }
 

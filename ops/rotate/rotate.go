@@ -173,7 +173,12 @@ func (p Plan) Lines() []ops.Line {
 	if gone, _ := p.report.Image(p.slot); gone.Present {
 		add("deletes", "%s", arrange.Describe(p.report, p.slot))
 	}
-	return append(lines, p.boot.Lines()...)
+	lines = append(lines, p.boot.Lines()...)
+	img, _ := p.report.Image(from)
+	if n := arrange.InitrdNote(p.report, img.Initrd != ""); n != "" {
+		add("warning", "%s", n)
+	}
+	return lines
 }
 
 // String is Lines, joined.
@@ -189,9 +194,7 @@ func (p Plan) Apply(ctx context.Context, rep ops.Reporter) error {
 	}
 	defer s.End()
 	err = p.locked(ctx, s, rep)
-	if err != nil {
-		s.Log("rotate: failed: %v", err)
-	}
+	s.LogEnd("rotate", err)
 	return arrange.Named(op, errors.Join(err, s.End()))
 }
 

@@ -152,6 +152,17 @@ func (s *Session) Log(format string, args ...any) {
 	}
 }
 
+// LogEnd adds to the log that what was not done, and why. That somebody stopped it is no failure.
+func (s *Session) LogEnd(what string, err error) {
+	switch {
+	case err == nil:
+	case ops.Stopped(err):
+		s.Log("%s: stopped", what)
+	default:
+		s.Log("%s: failed: %v", what, err)
+	}
+}
+
 // Look reads the flash again, after something was written. Hashes known before hold for what has the same ID.
 func (s *Session) Look() error {
 	r, err := status.Read(s.target)
@@ -207,7 +218,7 @@ func notWritable(err error) error {
 	case errors.Is(err, syscall.EBUSY):
 		e.Hint = "end what has it, or name the directory where it is mounted"
 	case errors.Is(err, syscall.EROFS):
-		e.Hint = "mount it for writing, or name its device"
+		e.Hint = "take its write protection off (a switch, blockdev --setrw), or mount it for writing"
 	}
 	return e
 }
