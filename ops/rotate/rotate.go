@@ -173,7 +173,11 @@ func (p Plan) Lines() []ops.Line {
 	if gone, _ := p.report.Image(p.slot); gone.Present {
 		add("deletes", "%s", arrange.Describe(p.report, p.slot))
 	}
-	return append(lines, p.boot.Lines()...)
+	boot := p.boot.Lines()
+	if p.slot == "" && p.boot.Changes && arrange.Lead(p.report) == flash.Active {
+		boot[0].Text += ", before that"
+	}
+	return append(lines, boot...)
 }
 
 // String is Lines, joined.
