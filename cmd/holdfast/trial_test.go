@@ -18,6 +18,7 @@ import (
 	imagearchive "holdfast/ops/archive"
 	"holdfast/ops/arrange"
 	"holdfast/ops/boot"
+	"holdfast/ops/confirm"
 	"holdfast/ops/install"
 	"holdfast/ops/repair"
 	"holdfast/ops/rotate"
@@ -359,4 +360,26 @@ func onFlash(t testing.TB, flashName string, change func(dir string)) {
 	must(t, err)
 	defer func() { must(t, a.Close()) }()
 	change(a.Dir)
+}
+
+// TestConfirmOnOldSystem: a system that has installed an image says img=active as before. It does not confirm
+// the new image, also where the clock was never set and both have the same kernel, and it still confirms
+// what has stayed in its slot.
+func TestConfirmOnOldSystem(t *testing.T) {
+	for slot, want := range map[string]string{"active": "trial", "backup": "confirmed"} {
+		s := shelf{dir: t.TempDir(), flash: lookDisk(t, "grub-legacy")}
+		s.do(t, "install "+packed(t, s.dir, "1.3.125", 1000)+" --slot active --yes")
+		_, r := read(t, s.flash)
+		running := confirm.Running{Boot: confirm.ReadRunning().Boot}
+		p, err := confirm.Request{Report: r, CommandLine: "img=" + slot, Running: running}.Plan()
+		must(t, err)
+		must(t, p.Apply(t.Context(), ops.Discard))
+		if got, _, _ := strings.Cut(s.state(t, slot), " "); got != want {
+			t.Errorf("img=%s: it is %s, want %s", slot, got, want)
+		}
+		s.do(t, "confirm --slot "+slot) // whoever knows better
+		if got := s.state(t, slot); got != "confirmed" {
+			t.Errorf("told so, %s is %s", slot, got)
+		}
+	}
 }

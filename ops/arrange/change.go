@@ -55,7 +55,7 @@ func (c Change) place() string {
 func (c Change) Apply(ctx context.Context, s *session.Session, rep ops.Reporter) error {
 	was := s.Report
 	// The new image is on trial before it is in its slot: recovery may have to finish this.
-	if err := s.Tree.Write(func(rec *flash.Record) { c.mark(rec, was, s.Booted) }); err != nil {
+	if err := s.Tree.Write(func(rec *flash.Record) { c.mark(rec, was, s.Booted, s.Boot) }); err != nil {
 		return errors.Join(Explain("write the state record", err), putRight(ctx, s, rep))
 	}
 	if !c.Again {
@@ -178,8 +178,16 @@ func (c Change) setDefault(ctx context.Context, s *session.Session, rep ops.Repo
 }
 
 // mark writes down how the images stand.
-func (c Change) mark(rec *flash.Record, r *status.Report, booted string) {
+func (c Change) mark(rec *flash.Record, r *status.Report, booted string, boot flash.BootID) {
 	safety.MarkBooted(rec, r, booted)
+	before := Pair(r)
+	after := c.after(before)
+	if after.Active != before.Active && !c.Again {
+		rec.Changed[0] = boot
+	}
+	if after.Backup != before.Backup && !c.Again {
+		rec.Changed[1] = boot
+	}
 	e := rec.Entry(c.New)
 	if c.Tries > 0 && e.State != flash.Confirmed && (c.Fresh || e.State != flash.Trial || e.Tries == 0) {
 		safety.Mark(rec, c.New, flash.Trial, c.Tries)

@@ -39,6 +39,7 @@ type Session struct {
 	Tree   *store.Tree
 	Dir    string // the flash's root
 	Booted string
+	Boot   flash.BootID // of the running kernel
 
 	target   status.Target
 	rep      ops.Reporter
@@ -52,7 +53,7 @@ func Begin(ctx context.Context, t status.Target, o Options, rep ops.Reporter) (*
 	if t.Volume == nil {
 		return nil, &ops.Error{Kind: ops.Refused, Err: errors.New("this is a demonstration: nothing can be written")}
 	}
-	s := &Session{Booted: o.Booted, rep: rep}
+	s := &Session{Booted: o.Booted, Boot: thisBoot(), rep: rep}
 	begun := false
 	defer func() {
 		if !begun {
@@ -97,6 +98,11 @@ func (s *Session) begin(ctx context.Context, t status.Target, o Options) error {
 	}
 	s.undo = append(s.undo, s.Tree.Close)
 	return s.recover(ctx)
+}
+
+func thisBoot() flash.BootID {
+	text, _ := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	return flash.ParseBootID(string(text))
 }
 
 // lockNames are those that a change of the boot default locks, so that both kinds of operations exclude
