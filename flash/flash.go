@@ -144,7 +144,11 @@ func (f *Flash) readStaged(fsys fs.FS) {
 	for _, e := range entries {
 		name := e.Name()
 		switch {
+		case isSlot(name) && e.Type()&fs.ModeSymlink != 0:
+			f.problem("%s: is a link: its image can be booted, but no image can be changed here", path.Join(dir, name))
 		case isSlot(name), slices.Contains(Working[:], name), strings.HasPrefix(name, "."), name == "lost+found":
+		case isReserved(name): // on vfat it is the slot itself
+			f.problem("%s: %s: not a name for a version", dir, shown(name))
 		case name == "tmp": // of Formilux's installer
 			f.problem("%s: left by an operation that did not finish", path.Join(dir, name))
 		case e.IsDir() && !isWord(name):
@@ -172,6 +176,13 @@ func shown(name string) string {
 		return name
 	}
 	return strconv.QuoteToASCII(name)
+}
+
+// isReserved reports whether a name is that of a slot, or of what is beside them, where upper and lower case
+// are the same, as on vfat.
+func isReserved(name string) bool {
+	same := func(other string) bool { return strings.EqualFold(name, other) }
+	return slices.ContainsFunc(Slots[:], same) || slices.ContainsFunc(Working[:], same)
 }
 
 func isSlot(name string) bool {

@@ -177,6 +177,34 @@ func TestNamesArePrintable(t *testing.T) {
 	}
 }
 
+// TestSlotsByOtherNames: what leads to a slot under another name is no version, that could be removed.
+func TestSlotsByOtherNames(t *testing.T) {
+	m := whole("system")
+	for _, name := range []string{"Active", "FACTORY", "Trash"} { // on vfat, these are the slots
+		m["system/"+name+"/kernel.img"] = file("kernel")
+	}
+	m["system/link"] = &fstest.MapFile{Mode: fs.ModeSymlink | 0o777, Data: []byte("active")}
+	for name := range m {
+		if strings.HasPrefix(name, "system/backup") {
+			delete(m, name)
+		}
+	}
+	m["system/backup"] = &fstest.MapFile{Mode: fs.ModeSymlink | 0o777, Data: []byte("active")}
+	f, err := Read(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(f.Staged) != 1 || f.Staged[0].Name != "1.3.125" {
+		t.Errorf("staged %+v, want only 1.3.125", f.Staged)
+	}
+	for _, want := range []string{"system: Active: not a name for a version", "system: FACTORY: not a name for a version", "system: Trash: not a name for a version",
+		"system/backup: is a link: its image can be booted, but no image can be changed here"} {
+		if !slices.Contains(f.Problems, want) {
+			t.Errorf("problems %q lack %q", f.Problems, want)
+		}
+	}
+}
+
 func TestEmptySlotIsNoProblem(t *testing.T) {
 	m := whole("system")
 	m["system/backup"] = &fstest.MapFile{Mode: fs.ModeDir}

@@ -3,6 +3,7 @@ package flash
 import (
 	"encoding/hex"
 	"errors"
+	"strings"
 	"time"
 )
 
@@ -96,12 +97,26 @@ const RecordSize = 512
 // RecordSize bytes and is overwritten in place; the one with the higher Seq counts.
 var RecordFiles = [2]string{"cfg/slots0", "cfg/slots1"}
 
+// BootID tells one start of a kernel from all others, whatever the clock says: the beginning of
+// /proc/sys/kernel/random/boot_id (Documentation/admin-guide/sysctl/kernel.rst). Zero is not known.
+type BootID [8]byte
+
+// ParseBootID reads what that file says; what is no such text is zero.
+func ParseBootID(text string) (id BootID) {
+	b, err := hex.DecodeString(strings.ReplaceAll(strings.TrimSpace(text), "-", ""))
+	if err == nil && len(b) == 16 {
+		copy(id[:], b)
+	}
+	return id
+}
+
 // Record is what Holdfast remembers of the images of a flash. It is a hint: what the slots hold decides.
 type Record struct {
 	Seq     uint64
 	Entries []Entry
 	Pending *Pending // nil: no change of the slots is under way
 	Last    Event
+	Changed [2]BootID // under which kernel active, and backup, got another image last: its img= does not mean that one
 }
 
 // ErrNoRecord means bytes that are no state record, or one that was torn.

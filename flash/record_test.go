@@ -21,6 +21,7 @@ func fullRecord(seq uint64) Record {
 		Seq:     seq,
 		Pending: &Pending{Op: Rotating, Before: Pair{ID{1}, ID{2}}, After: Pair{ID{3}, ID{1}}},
 		Last:    Event{Kind: RolledBack, Op: Installing, ID: ID{9}, Tries: 3, At: at},
+		Changed: [2]BootID{{1, 7: 255}, {0: 2, 7: 254}},
 	}
 	for i := range MaxEntries {
 		r.Entries = append(r.Entries, Entry{ID: ID{byte(i), 31: 255}, State: State(i % 4), Tries: i * 36, Since: at})
@@ -49,6 +50,17 @@ func TestRecord(t *testing.T) {
 		}
 		if got, err := DecodeRecord(b); err != nil || !reflect.DeepEqual(got, r) {
 			t.Errorf("%s: DecodeRecord = %+v, %v, want %+v", name, got, err, r)
+		}
+	}
+}
+
+func TestParseBootID(t *testing.T) {
+	for text, want := range map[string]BootID{
+		"0123a567-89ab-cdef-0011-223344556677\n": {0x01, 0x23, 0xa5, 0x67, 0x89, 0xab, 0xcd, 0xef},
+		"":                                       {}, "0123a567-89ab-cdef": {}, "x123a567-89ab-cdef-0011-223344556677": {},
+	} {
+		if got := ParseBootID(text); got != want {
+			t.Errorf("ParseBootID(%q) = %x, want %x", text, got, want)
 		}
 	}
 }

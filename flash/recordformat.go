@@ -25,7 +25,7 @@ import (
 //	152 32  last event: ID of its image
 //	184  4  its time
 //	188 38  each of 8 entries: ID, state, tries left, time
-//	492 16  zero
+//	492 16  boots in which active and backup changed, 8 bytes each; zero in older records
 //	508  4  CRC-32C of all before
 //
 // Times are seconds since 1970, up to 2106; zero is no time.
@@ -37,6 +37,7 @@ const (
 	eventAt   = 152
 	entriesAt = 188
 	entrySize = 38
+	changedAt = 492
 	crcAt     = RecordSize - 4
 )
 
@@ -74,6 +75,9 @@ func (r Record) Encode() ([]byte, error) {
 		at[32], at[33] = byte(e.State), byte(e.Tries)
 		putTime(at[34:], e.Since)
 	}
+	for i, boot := range r.Changed {
+		copy(b[changedAt+i*len(boot):], boot[:])
+	}
 	binary.LittleEndian.PutUint32(b[crcAt:], crc32.Checksum(b[:crcAt], castagnoli))
 	return b, nil
 }
@@ -95,6 +99,9 @@ func DecodeRecord(b []byte) (Record, error) {
 		r.Pending = &Pending{Op: Op(b[10]), Before: Pair{id(0), id(1)}, After: Pair{id(2), id(3)}}
 	}
 	r.Last = Event{Kind: EventKind(b[12]), Op: Op(b[13]), Tries: int(b[14]), ID: ID(b[eventAt:]), At: getTime(b[eventAt+32:])}
+	for i := range r.Changed {
+		r.Changed[i] = BootID(b[changedAt+i*len(BootID{}):])
+	}
 	for i := range int(b[11]) {
 		at := b[entriesAt+i*entrySize:]
 		if int(at[32]) >= len(states) {

@@ -12,12 +12,16 @@ import (
 	"strings"
 	"testing"
 
+	flashaccess "holdfast/flash/access"
 	"holdfast/kexec"
 	"holdfast/ops"
 	imagearchive "holdfast/ops/archive"
+	"holdfast/ops/arrange"
 	"holdfast/ops/boot"
+	"holdfast/ops/confirm"
 	"holdfast/ops/install"
 	"holdfast/ops/repair"
+	"holdfast/ops/rotate"
 	"holdfast/ops/session"
 	"holdfast/ops/status"
 )
@@ -289,4 +293,93 @@ func TestAskedOnTerminal(t *testing.T) {
 		}
 	}
 	s.holds(t, "1.3.125", "1.3.124")
+}
+
+// TestRotateCopies: of two copies of an image, of which one is damaged, the whole one becomes active. It was
+// the same ID for both, and so no change at all, with the boot default set to the damaged one.
+func TestRotateCopies(t *testing.T) {
+	s := shelf{dir: t.TempDir(), flash: lookDisk(t, "grub-legacy")}
+	s.do(t, "install "+packed(t, s.dir, "1.3.125", 1000)+" --yes")
+	onFlash(t, s.flash, func(dir string) {
+		must(t, os.RemoveAll(filepath.Join(dir, "system/active")))
+		tool(t, "coreutils", dir, "cp", "-a", "system/backup", "system/active")
+		must(t, os.WriteFile(filepath.Join(dir, "system/active/kernel.arg"), []byte("damaged\n"), 0o644))
+	})
+	s.do(t, "default set backup --yes")
+	s.do(t, "rotate --yes")
+	doc := document(t, "status", "--flash", s.flash)
+	if *doc.Slots[0].Integrity != "intact" || *doc.Slots[1].Integrity != "damaged" || *doc.BootDefault.Slot != "active" {
+		t.Errorf("status is %s", whole(t, doc))
+	}
+}
+
+// TestRollBackLeads: at the moment when the images are exchanged, the boot default names neither what is
+// damaged nor the slot that gets the image on trial.
+func TestRollBackLeads(t *testing.T) {
+	for damaged, want := range map[bool]string{false: "2 -> 0", true: "2 -> 4, 4 -> 0"} {
+		s := shelf{dir: t.TempDir(), flash: lookDisk(t, "grub-legacy")}
+		s.do(t, "install "+packed(t, s.dir, "1.3.125", 1000)+" --yes")
+		s.do(t, "default set backup --yes")
+		if damaged {
+			onFlash(t, s.flash, func(dir string) {
+				must(t, os.WriteFile(filepath.Join(dir, "system/active/kernel.arg"), []byte("damaged\n"), 0o644))
+			})
+		}
+		a, r := read(t, s.flash)
+		p, err := rotate.Request{Report: r, Session: a.session()}.Plan(t.Context())
+		must(t, err)
+		var set []string
+		must(t, p.Apply(t.Context(), listener(func(line string) {
+			_, change, ok := strings.Cut(line, " sector ")
+			if !ok {
+				return
+			}
+			_, change, _ = strings.Cut(change, ": ")
+			set = append(set, change)
+			if _, now := read(t, s.flash); len(set) == 1 && arrange.Name(now.Images[0]) != "1.3.125" {
+				t.Error("the images had moved already when the boot default was set first")
+			}
+		})))
+		if got := strings.Join(set, ", "); got != want {
+			t.Errorf("damaged %v: the default was set %s, want %s", damaged, got, want)
+		}
+	}
+}
+
+// listener is a Reporter that calls a function with each line.
+type listener func(string)
+
+func (listener) Progress(ops.Progress) {}
+func (l listener) Log(line string)     { l(line) }
+
+// onFlash changes files of a flash in an image file behind everybody's back.
+func onFlash(t testing.TB, flashName string, change func(dir string)) {
+	t.Helper()
+	_, r := read(t, flashName)
+	a, err := flashaccess.Open(r.Target.Volume, nil)
+	must(t, err)
+	defer func() { must(t, a.Close()) }()
+	change(a.Dir)
+}
+
+// TestConfirmOnOldSystem: a system that has installed an image says img=active as before. It does not confirm
+// the new image, also where the clock was never set and both have the same kernel, and it still confirms
+// what has stayed in its slot.
+func TestConfirmOnOldSystem(t *testing.T) {
+	for slot, want := range map[string]string{"active": "trial", "backup": "confirmed"} {
+		s := shelf{dir: t.TempDir(), flash: lookDisk(t, "grub-legacy")}
+		s.do(t, "install "+packed(t, s.dir, "1.3.125", 1000)+" --slot active --yes")
+		_, r := read(t, s.flash)
+		running := confirm.Running{Boot: confirm.ReadRunning().Boot}
+		p, err := confirm.Request{Report: r, CommandLine: "img=" + slot, Running: running}.Plan()
+		must(t, err)
+		must(t, p.Apply(t.Context(), ops.Discard))
+		if got, _, _ := strings.Cut(s.state(t, slot), " "); got != want {
+			t.Errorf("img=%s: it is %s, want %s", slot, got, want)
+		}
+		s.do(t, "confirm --slot "+slot) // whoever knows better
+		if got := s.state(t, slot); got != "confirmed" {
+			t.Errorf("told so, %s is %s", slot, got)
+		}
+	}
 }

@@ -270,6 +270,8 @@ func TestFreezeNeedsTheGuard(t *testing.T) {
 	}
 	if err := a.Freeze(); err == nil || !strings.Contains(err.Error(), "guard") {
 		t.Errorf("Freeze = %v, want that there is no guard", err)
+	} else if p := (*os.PathError)(nil); errors.As(err, &p) {
+		t.Errorf("Freeze = %v, which is of no file of the flash: who names that file would leave out the guard", err)
 	}
 	write(t, dir, "cfg/new", "new") // or it waits for ever
 	if err := a.Close(); err != nil {

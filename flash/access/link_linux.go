@@ -95,7 +95,7 @@ func (g *guard) tell(m message) error {
 		_, err = g.to.Write(text) // at once: less than the pipe takes as one
 	}
 	if err != nil {
-		return fmt.Errorf("tell the guard: %w", err)
+		return fmt.Errorf("tell the guard, another process of this program: %v", err) // not as of a file of the flash
 	}
 	return nil
 }

@@ -62,7 +62,7 @@ func (t Trust) Verify(message, sig []byte) (Signature, error) {
 	if known {
 		return Signature{}, ErrInvalid
 	}
-	return Signature{}, fmt.Errorf("%w: %016X", ErrUnknownKey, s.KeyID)
+	return Signature{}, fmt.Errorf("%w: %X", ErrUnknownKey, s.KeyID)
 }
 
 // decode reads a signature more strictly than the library, which takes carriage returns, blank lines

@@ -20,7 +20,7 @@ type Key struct {
 }
 
 // ID is 16 hexadecimal digits, as minisign prints them.
-func (k Key) ID() string { return fmt.Sprintf("%016X", k.public.ID()) }
+func (k Key) ID() string { return fmt.Sprintf("%X", k.public.ID()) }
 
 // String is the key as minisign's -P takes it, and as a file of its own.
 func (k Key) String() string { return k.public.String() }

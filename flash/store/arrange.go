@@ -181,10 +181,11 @@ func (t *Tree) Take(version string) error {
 
 // Arrange moves whole images between incoming, active and backup, so that afterwards the pair is p.After:
 // record, barrier, swap, barrier. An image that is in a slot before and after is in one at every instant;
-// of two that change places where names cannot be exchanged, the one that is worth more.
+// of two that change places where names cannot be exchanged, the one that is worth more. damaged are the slots whose
+// image is known not to be whole.
 // What fell out is in incoming, hold or trash, for Clear. The error wraps ErrChanged when the slots are not as
 // p.Before says, or an image of p.After is not there.
-func (t *Tree) Arrange(p flash.Pending) error {
+func (t *Tree) Arrange(p flash.Pending, damaged ...string) error {
 	taken := t.taken
 	t.taken = ""
 	f, err := t.read()
@@ -225,8 +226,14 @@ func (t *Tree) Arrange(p flash.Pending) error {
 	if t.staging != nil {
 		t.staging.moved = true // what is in incoming from now on is for Clear or Recover
 	}
+	value := func(slot string) int {
+		if slices.Contains(damaged, slot) {
+			return 0
+		}
+		return worth(images[slot].Entry.State)
+	}
 	keep := flash.Active
-	if worth(images[flash.Backup].Entry.State) > worth(images[flash.Active].Entry.State) {
+	if value(flash.Backup) > value(flash.Active) {
 		keep = flash.Backup
 	}
 	return t.arrange(s, g, keep)
@@ -256,6 +263,10 @@ func route(s shelf, images map[string]flash.Image, p flash.Pending) (g goal, err
 		return g, err
 	}
 	g.backup, err = pick(p.After.Backup, flash.Backup, g.active)
+	if p.After == p.Before && g == (goal{s[flash.Active], s[flash.Backup]}) {
+		// Copies of one image change places, of which one is damaged, or nobody would ask for it.
+		g = goal{s[flash.Backup], s[flash.Active]}
+	}
 	return g, err
 }
 

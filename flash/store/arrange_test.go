@@ -1,6 +1,10 @@
 package store
 
 import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 
 	"holdfast/flash"
@@ -77,6 +81,50 @@ func TestArrange(t *testing.T) {
 					t.Errorf("holds %s, want %s", got, tt.want)
 				}
 			})
+		}
+	}
+}
+
+// TestCopies exchanges two copies of an image, of which the active one is damaged, and is cut before every
+// move. The whole one is in a slot at every instant, and recovery makes it the active one.
+func TestCopies(t *testing.T) {
+	for _, o := range ways {
+		for cut := 0; cut < 5; cut++ {
+			dir := memory(t)
+			newFlash(t, dir, map[string]string{"active": "v1", "backup": "v1"})
+			if err := os.WriteFile(filepath.Join(dir, "system/active/kernel.img"), []byte("damaged"), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			tree, moves := open(t, dir, o), 0
+			// The record likes neither better than the other: it knows nothing of places.
+			if err := tree.Write(func(r *flash.Record) {
+				r.Entries = []flash.Entry{{ID: id("v1", 3000), State: flash.Confirmed}}
+			}); err != nil {
+				t.Fatal(err)
+			}
+			tree.step = func() error {
+				if got := holds(t, dir); !strings.Contains(got, "active=v1") && !strings.Contains(got, "backup=v1") {
+					t.Errorf("%+v, move %d: holds %s", o, moves, got)
+				}
+				if moves++; moves > cut && cut > 0 {
+					return errCut
+				}
+				return nil
+			}
+			err := tree.Arrange(flash.Pending{Op: flash.Rotating, Before: pair("v1", "v1"), After: pair("v1", "v1")}, "active")
+			if errors.Is(err, errCut) {
+				tree = open(t, dir, o)
+				_, err = tree.Recover(t.Context())
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := tree.Clear(); err != nil {
+				t.Fatal(err)
+			}
+			if got := holds(t, dir); got != "active=v1 backup=damaged" {
+				t.Errorf("%+v, cut %d: holds %s", o, cut, got)
+			}
 		}
 	}
 }

@@ -267,3 +267,16 @@ func TestLinks(t *testing.T) {
 		t.Error("Open follows a link out of the flash")
 	}
 }
+
+// TestSlotIsLink: an image under two names is nothing to work on.
+func TestSlotIsLink(t *testing.T) {
+	for _, slot := range flash.Slots {
+		dir := memory(t)
+		newFlash(t, dir, map[string]string{"active": "v2", "backup": "v1", "factory": "v0"})
+		run(t, "mv", filepath.Join(dir, "system", slot), filepath.Join(dir, "system", "v9"))
+		run(t, "ln", "-s", "v9", filepath.Join(dir, "system", slot))
+		if tree, err := Open(dir, Options{}); !errors.Is(err, ErrLink) {
+			t.Errorf("%s is a link: Open = %v, %v", slot, tree, err)
+		}
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"strings"
 
 	"holdfast/flash"
 )
@@ -45,11 +46,29 @@ func Open(dir string, o Options) (*Tree, error) {
 	if t.layout, err = flash.Detect(root.FS()); err == nil {
 		t.images, err = root.Open(t.layout.Images())
 	}
+	if err == nil {
+		if err = t.checkSlots(); err != nil {
+			t.images.Close()
+		}
+	}
 	if err != nil {
 		root.Close()
 		return nil, fmt.Errorf("open the flash on %s: %w", dir, err)
 	}
 	return t, nil
+}
+
+// ErrLink says that a slot is a link. What it leads to is then an image under two names: to delete it as
+// the one would empty the other, and no rule would notice.
+var ErrLink = errors.New("is a link, where an image should be: nothing is changed here")
+
+func (t *Tree) checkSlots() error {
+	for _, slot := range flash.Slots {
+		if info, err := t.root.Lstat(t.path(slot)); err == nil && info.Mode()&fs.ModeSymlink != 0 {
+			return fmt.Errorf("%s %w", t.path(slot), ErrLink)
+		}
+	}
+	return nil
 }
 
 // Close closes what is open. It undoes nothing and syncs nothing.
@@ -98,7 +117,7 @@ func (t *Tree) rename(from, to string) error {
 // Remove takes an image out of sight, durably; Clear deletes it. name is a slot, but not factory, or a
 // staged version.
 func (t *Tree) Remove(name string) error {
-	if name == flash.Factory || !isElement(name) {
+	if strings.EqualFold(name, flash.Factory) || !isElement(name) {
 		return fmt.Errorf("remove %s: not an image that may go", name)
 	}
 	if err := t.Clear(); err != nil {

@@ -55,12 +55,13 @@ func (c Change) place() string {
 func (c Change) Apply(ctx context.Context, s *session.Session, rep ops.Reporter) error {
 	was := s.Report
 	// The new image is on trial before it is in its slot: recovery may have to finish this.
-	if err := s.Tree.Write(func(rec *flash.Record) { c.mark(rec, was, s.Booted) }); err != nil {
-		return Explain("write the state record", err)
+	if err := s.Tree.Write(func(rec *flash.Record) { c.mark(rec, was, s.Booted, s.Boot) }); err != nil {
+		return errors.Join(Explain("write the state record", err), putRight(ctx, s, rep))
 	}
 	if !c.Again {
+		back := c.lead(ctx, s, rep)
 		if err := c.move(s); err != nil {
-			return errors.Join(err, putRight(ctx, s, rep))
+			return errors.Join(err, putRight(ctx, s, rep), back())
 		}
 	}
 	c.vouch(s)
@@ -78,6 +79,39 @@ func (c Change) Apply(ctx context.Context, s *session.Session, rep ops.Reporter)
 	return errors.Join(errs...)
 }
 
+// Lead is what the boot default is set to before active and backup are exchanged; "" when it stays. A
+// default that names backup would name what steps back as soon as they are, and from there GRUB's menu leads
+// to no other image; from active it leads to backup.
+func Lead(r *status.Report) string {
+	if r.Default() != flash.Backup {
+		return ""
+	}
+	if i, _ := r.Image(flash.Active); safety.Whole(i) && i.Broken == "" {
+		return flash.Active
+	}
+	return "maintenance"
+}
+
+// lead sets the default to Lead; back sets it to what it was, for images that have not moved. Where it
+// cannot be set, the images move all the same: an exchange takes a moment.
+func (c Change) lead(ctx context.Context, s *session.Session, rep ops.Reporter) (back func() error) {
+	none := func() error { return nil }
+	to := Lead(s.Report)
+	if c.Slot != "" || to == "" {
+		return none
+	}
+	if err := Set(ctx, s, to, rep); err != nil {
+		s.Log("the boot default names backup while the images move: %v", err)
+		return none
+	}
+	return func() error {
+		if err := s.Look(); err != nil {
+			return err
+		}
+		return Set(ctx, s, flash.Backup, rep)
+	}
+}
+
 func (c Change) move(s *session.Session) error {
 	if c.Taken != "" {
 		if err := s.Tree.Take(c.Taken); err != nil {
@@ -85,7 +119,13 @@ func (c Change) move(s *session.Session) error {
 		}
 	}
 	before := Pair(s.Report)
-	if err := s.Tree.Arrange(flash.Pending{Op: c.Op, Before: before, After: c.after(before)}); err != nil {
+	var damaged []string
+	for _, slot := range []string{flash.Active, flash.Backup} {
+		if i, _ := s.Report.Image(slot); i.Present && !safety.Whole(i) {
+			damaged = append(damaged, slot)
+		}
+	}
+	if err := s.Tree.Arrange(flash.Pending{Op: c.Op, Before: before, After: c.after(before)}, damaged...); err != nil {
 		return err
 	}
 	return s.Look()
@@ -138,8 +178,16 @@ func (c Change) setDefault(ctx context.Context, s *session.Session, rep ops.Repo
 }
 
 // mark writes down how the images stand.
-func (c Change) mark(rec *flash.Record, r *status.Report, booted string) {
+func (c Change) mark(rec *flash.Record, r *status.Report, booted string, boot flash.BootID) {
 	safety.MarkBooted(rec, r, booted)
+	before := Pair(r)
+	after := c.after(before)
+	if after.Active != before.Active && !c.Again {
+		rec.Changed[0] = boot
+	}
+	if after.Backup != before.Backup && !c.Again {
+		rec.Changed[1] = boot
+	}
 	e := rec.Entry(c.New)
 	if c.Tries > 0 && e.State != flash.Confirmed && (c.Fresh || e.State != flash.Trial || e.Tries == 0) {
 		safety.Mark(rec, c.New, flash.Trial, c.Tries)

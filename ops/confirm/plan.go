@@ -67,7 +67,11 @@ func (p *Plan) mark(slot string) {
 	if !ok || !img.Present || img.ID.IsZero() || img.Entry.State == flash.Confirmed {
 		return
 	}
-	if why := p.request.Running.isAnother(img); why != "" && p.request.Slot == "" {
+	why := p.request.Running.isAnother(img)
+	if why == "" && p.request.Running.changed(p.request.Report.Record, slot) {
+		why = "it was put there by this system"
+	}
+	if why != "" && p.request.Slot == "" {
 		p.unmarked = fmt.Sprintf("the image in %s is not the one that was booted: %s", slot, why)
 		return
 	}

@@ -23,18 +23,18 @@ func TestIsAnother(t *testing.T) {
 		running Running
 		want    string
 	}{
-		{"the same", banner, booted.Add(-time.Hour), Running{release, version, booted, now}, ""},
-		{"nobody knows of it", banner, time.Time{}, Running{release, version, booted, now}, ""},
-		{"another release", "6.1.0-57 (x) " + version, booted.Add(-time.Hour), Running{release, version, booted, now}, "its kernel is 6.1.0-57"},
-		{"another build", release + " (x) #2 SMP", booted.Add(-time.Hour), Running{release, version, booted, now}, "another build"},
-		{"a kernel that says its release alone", release, booted.Add(-time.Hour), Running{release, version, booted, now}, ""},
-		{"a kernel that says nothing", "", booted.Add(-time.Hour), Running{release, version, booted, now}, ""},
+		{"the same", banner, booted.Add(-time.Hour), Running{Release: release, Version: version, Booted: booted, Now: now}, ""},
+		{"nobody knows of it", banner, time.Time{}, Running{Release: release, Version: version, Booted: booted, Now: now}, ""},
+		{"another release", "6.1.0-57 (x) " + version, booted.Add(-time.Hour), Running{Release: release, Version: version, Booted: booted, Now: now}, "its kernel is 6.1.0-57"},
+		{"another build", release + " (x) #2 SMP", booted.Add(-time.Hour), Running{Release: release, Version: version, Booted: booted, Now: now}, "another build"},
+		{"a kernel that says its release alone", release, booted.Add(-time.Hour), Running{Release: release, Version: version, Booted: booted, Now: now}, ""},
+		{"a kernel that says nothing", "", booted.Add(-time.Hour), Running{Release: release, Version: version, Booted: booted, Now: now}, ""},
 		{"nothing known of what runs", banner, booted.Add(-time.Hour), Running{}, ""},
-		{"installed since", banner, booted.Add(time.Minute), Running{release, version, booted, now}, "there since 2026-11-23T06:01:00Z"},
-		{"installed just before", banner, booted.Add(time.Second), Running{release, version, booted, now}, ""},
-		{"a clock at 1970", banner, booted.Add(time.Minute), Running{release, version, time.Unix(100, 0), now}, ""},
-		{"installed in 1970", banner, time.Unix(100, 0), Running{release, version, booted, now}, ""},
-		{"installed in the future", banner, now.Add(time.Minute), Running{release, version, booted, now}, ""},
+		{"installed since", banner, booted.Add(time.Minute), Running{Release: release, Version: version, Booted: booted, Now: now}, "there since 2026-11-23T06:01:00Z"},
+		{"installed just before", banner, booted.Add(time.Second), Running{Release: release, Version: version, Booted: booted, Now: now}, ""},
+		{"a clock at 1970", banner, booted.Add(time.Minute), Running{Release: release, Version: version, Booted: time.Unix(100, 0), Now: now}, ""},
+		{"installed in 1970", banner, time.Unix(100, 0), Running{Release: release, Version: version, Booted: booted, Now: now}, ""},
+		{"installed in the future", banner, now.Add(time.Minute), Running{Release: release, Version: version, Booted: booted, Now: now}, ""},
 	}
 	for _, tt := range tests {
 		img := status.Image{Header: kexec.Header{Banner: tt.banner}}
@@ -44,6 +44,31 @@ func TestIsAnother(t *testing.T) {
 		if got := tt.running.isAnother(img); (got == "") != (tt.want == "") || !strings.Contains(got, tt.want) {
 			t.Errorf("%s: %q, want %q", tt.name, got, tt.want)
 		}
+	}
+}
+
+// TestChanged: what this system put into a slot is not what it was booted from, and no clock is asked.
+func TestChanged(t *testing.T) {
+	this, other := flash.BootID{1}, flash.BootID{2}
+	for _, tt := range []struct {
+		now  flash.BootID
+		rec  flash.Record
+		slot string
+		want bool
+	}{
+		{this, flash.Record{Changed: [2]flash.BootID{this, other}}, "active", true},
+		{this, flash.Record{Changed: [2]flash.BootID{other, this}}, "active", false},
+		{this, flash.Record{Changed: [2]flash.BootID{other, this}}, "backup", true},
+		{this, flash.Record{Changed: [2]flash.BootID{this, this}}, "factory", false},
+		{this, flash.Record{}, "active", false},
+		{flash.BootID{}, flash.Record{}, "active", false},
+	} {
+		if got := (Running{Boot: tt.now}).changed(tt.rec, tt.slot); got != tt.want {
+			t.Errorf("%x, %x, %s: %v", tt.now, tt.rec.Changed, tt.slot, got)
+		}
+	}
+	if ReadRunning().Boot == (flash.BootID{}) {
+		t.Error("ReadRunning() has no Boot")
 	}
 }
 

@@ -18,11 +18,13 @@ type Running struct {
 	Version string    // "#1 SMP PREEMPT_DYNAMIC Debian 6.1.192-1 (2026-07-14)"
 	Booted  time.Time // to the second, by the clock as it is now
 	Now     time.Time
+	Boot    flash.BootID
 }
 
 // ReadRunning asks /proc.
 func ReadRunning() Running {
-	r := Running{Release: readWord("/proc/sys/kernel/osrelease"), Version: readWord("/proc/sys/kernel/version"), Now: time.Now()}
+	r := Running{Release: readWord("/proc/sys/kernel/osrelease"), Version: readWord("/proc/sys/kernel/version"), Now: time.Now(),
+		Boot: flash.ParseBootID(readWord("/proc/sys/kernel/random/boot_id"))}
 	if f, err := os.Open("/proc/stat"); err == nil {
 		defer f.Close()
 		r.Booted = bootTime(f)
@@ -54,13 +56,24 @@ var sane = time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC)
 // back from the clock, in whole seconds.
 const jitter = 2 * time.Second
 
+// changed reports that this system has put another image into a slot, or has begun to: that was not booted.
+func (k Running) changed(rec flash.Record, slot string) bool {
+	switch {
+	case k.Boot == flash.BootID{}:
+		return false
+	case slot == flash.Active:
+		return rec.Changed[0] == k.Boot
+	}
+	return slot == flash.Backup && rec.Changed[1] == k.Boot
+}
+
 // isAnother says why the image in a slot cannot be the one that runs, although img= names the slot: it
 // was put there since. "" when nothing tells so.
 //
 // The kernel's release and version tell another kernel; two images with the same kernel they do not tell
-// apart. Those the record's time does, as long as the clock is right: an image that has been on trial
+// apart. Those the record's boot does, see changed, and its time, as long as the clock is right: an image that has been on trial
 // since after this boot was not booted. What neither sees is an image of the same kernel, put in by other
-// means or with a clock that was wrong.
+// means.
 func (k Running) isAnother(img status.Image) string {
 	banner := img.Header.Banner
 	release, rest, _ := strings.Cut(banner, " ")

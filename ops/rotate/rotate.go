@@ -173,7 +173,11 @@ func (p Plan) Lines() []ops.Line {
 	if gone, _ := p.report.Image(p.slot); gone.Present {
 		add("deletes", "%s", arrange.Describe(p.report, p.slot))
 	}
-	lines = append(lines, p.boot.Lines()...)
+	boot := p.boot.Lines()
+	if p.slot == "" && p.boot.Changes && arrange.Lead(p.report) == flash.Active {
+		boot[0].Text += ", before that"
+	}
+	lines = append(lines, boot...)
 	img, _ := p.report.Image(from)
 	if n := arrange.InitrdNote(p.report, img.Initrd != ""); n != "" {
 		add("warning", "%s", n)

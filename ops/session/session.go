@@ -39,6 +39,7 @@ type Session struct {
 	Tree   *store.Tree
 	Dir    string // the flash's root
 	Booted string
+	Boot   flash.BootID // of the running kernel
 
 	target   status.Target
 	rep      ops.Reporter
@@ -52,7 +53,7 @@ func Begin(ctx context.Context, t status.Target, o Options, rep ops.Reporter) (*
 	if t.Volume == nil {
 		return nil, &ops.Error{Kind: ops.Refused, Err: errors.New("this is a demonstration: nothing can be written")}
 	}
-	s := &Session{Booted: o.Booted, rep: rep}
+	s := &Session{Booted: o.Booted, Boot: thisBoot(), rep: rep}
 	begun := false
 	defer func() {
 		if !begun {
@@ -93,10 +94,15 @@ func (s *Session) begin(ctx context.Context, t status.Target, o Options) error {
 		so.Freeze = a
 	}
 	if s.Tree, err = store.Open(a.Dir, so); err != nil {
-		return &ops.Error{Kind: ops.NotWritable, Err: err}
+		return notOpen(err)
 	}
 	s.undo = append(s.undo, s.Tree.Close)
 	return s.recover(ctx)
+}
+
+func thisBoot() flash.BootID {
+	text, _ := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	return flash.ParseBootID(string(text))
 }
 
 // lockNames are those that a change of the boot default locks, so that both kinds of operations exclude
@@ -176,22 +182,38 @@ func (s *Session) Look() error {
 	return nil
 }
 
-// keepHashes gives the images of r what is known of the same image by another name, or by its own.
+// keepHashes gives the images of r what is known of the same image by another name, or by its own. Of
+// copies of one image, of which one is damaged, nobody can tell which is which once they have moved:
+// nothing is known of them then.
 func keepHashes(r *status.Report, known []status.Image) *status.Report {
 	for _, now := range r.Images {
-		for _, was := range known {
-			if now.ID.IsZero() || now.ID != was.ID || now.Integrity != flash.Unknown || was.Integrity == flash.Unknown {
-				continue
-			}
-			now.Integrity, now.Signer, now.Remark, now.Problems = was.Integrity, was.Signer, was.Remark, was.Problems
-			if now.Broken == "" && was.Integrity == flash.Damaged {
-				now.Broken = was.Broken
-			}
-			r = r.Verified(now)
-			break
+		was, ok := agreed(now, known)
+		if !ok || now.Integrity != flash.Unknown {
+			continue
 		}
+		now.Integrity, now.Signer, now.Remark, now.Problems = was.Integrity, was.Signer, was.Remark, was.Problems
+		if now.Broken == "" && was.Integrity == flash.Damaged {
+			now.Broken = was.Broken
+		}
+		r = r.Verified(now)
 	}
 	return r
+}
+
+// agreed is the image of the same content that was hashed, if there is one, and no other copy of it is
+// known to be worse or better, or not known at all. Factory never moves: it speaks for itself, and for
+// nothing else.
+func agreed(now status.Image, known []status.Image) (was status.Image, ok bool) {
+	for _, k := range known {
+		switch {
+		case now.ID.IsZero(), k.ID != now.ID, (k.Name == flash.Factory) != (now.Name == flash.Factory):
+		case k.Integrity == flash.Unknown || ok && k.Integrity != was.Integrity:
+			return status.Image{}, false
+		default:
+			was, ok = k, true
+		}
+	}
+	return was, ok
 }
 
 // End gives the flash back. It is safe to call twice.
@@ -207,6 +229,14 @@ func (s *Session) End() error {
 		return &ops.Error{Kind: ops.Internal, Step: "give the flash back", Err: err, Hint: "end what has it open; the flash is as safe as it was"}
 	}
 	return nil
+}
+
+// notOpen is the error of a flash whose files are not as they can be worked on.
+func notOpen(err error) error {
+	if errors.Is(err, store.ErrLink) {
+		return &ops.Error{Kind: ops.Refused, Err: err, Hint: "put the directory itself in the place of the link"}
+	}
+	return &ops.Error{Kind: ops.NotWritable, Err: err}
 }
 
 // notWritable is the error of a flash that cannot be had for writing.

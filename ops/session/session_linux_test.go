@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"holdfast/flash"
 	"holdfast/flash/store"
 	"holdfast/ops"
 	"holdfast/ops/grubdefault"
@@ -159,6 +160,37 @@ func TestKeepsHashes(t *testing.T) {
 	other, _ := s.Report.Image("active")
 	if got.ID != img.ID || got.Integrity != 1 || got.Signer != "somebody" || other.Integrity != 0 {
 		t.Errorf("backup is %+v, active %+v", got, other)
+	}
+}
+
+// TestKeepsHashesOfCopies: one copy of an image vouches for another as little as it condemns it.
+func TestKeepsHashesOfCopies(t *testing.T) {
+	image := func(name string, id byte, integrity flash.Integrity) status.Image {
+		return status.Image{Image: flash.Image{Name: name, Present: true, ID: flash.ID{id}}, Integrity: integrity}
+	}
+	tests := []struct {
+		name  string
+		known []status.Image
+		want  string // of active, backup, factory, all of the same content
+	}{
+		{"nothing", nil, "checking checking checking"},
+		{"one is damaged", []status.Image{image("active", 1, flash.Damaged), image("backup", 1, flash.Intact)}, "checking checking checking"},
+		{"one is whole", []status.Image{image("active", 1, flash.Intact), image("backup", 1, flash.Damaged)}, "checking checking checking"},
+		{"one is not known", []status.Image{image("active", 1, flash.Intact), image("backup", 1, flash.Unknown)}, "checking checking checking"},
+		{"they agree", []status.Image{image("active", 1, flash.Intact), image("backup", 1, flash.Intact)}, "intact intact checking"},
+		{"factory is not known", []status.Image{image("active", 1, flash.Intact), image("factory", 1, flash.Unknown)}, "intact intact checking"},
+		{"factory only", []status.Image{image("factory", 1, flash.Damaged)}, "checking checking damaged"},
+		{"of others", []status.Image{image("active", 2, flash.Intact), image("backup", 0, flash.Intact)}, "checking checking checking"},
+	}
+	for _, tt := range tests {
+		r := &status.Report{Images: []status.Image{image("active", 1, 0), image("backup", 1, 0), image("factory", 1, 0)}}
+		var got []string
+		for _, i := range keepHashes(r, tt.known).Images {
+			got = append(got, i.Integrity.String())
+		}
+		if strings.Join(got, " ") != tt.want {
+			t.Errorf("%s: %v, want %s", tt.name, got, tt.want)
+		}
 	}
 }
 

@@ -243,3 +243,29 @@ func TestVerifyAll(t *testing.T) {
 		t.Error("the old report changed")
 	}
 }
+
+// TestSaidGRUB: GRUB counts its own tries, in the boot default. Whoever finds another image booted is told.
+func TestSaidGRUB(t *testing.T) {
+	tests := map[string]string{
+		"0": "active 2 is on trial, 3 tries left",
+		"1": "active 2 is on trial, 3 tries left; it has not confirmed, and GRUB boots its next entry, 1",
+		"2": "active 2 is on trial, 3 tries left; it has not confirmed, and GRUB boots backup",
+		"3": "active 2 is on trial, 3 tries left",
+		"9": "active 2 is on trial, 3 tries left",
+	}
+	for saved, want := range tests {
+		m := kernels()
+		menu := "default saved\n"
+		for _, slot := range []string{"active", "active", "backup"} {
+			menu += "title " + slot + "\nkernel /system/" + slot + "/kernel.img img=" + slot + "\n"
+		}
+		m["boot/grub/menu.lst"] = &fstest.MapFile{Data: []byte(menu + "title Maintenance\nkernel /firmware/kernel.img\n")}
+		m["boot/grub/default"] = &fstest.MapFile{Data: []byte(saved + "\n##########")}
+		r := read(t, m)
+		img := r.Images[0]
+		img.Entry = flash.Entry{ID: img.ID, State: flash.Trial, Tries: 3}
+		if got := r.Verified(img).Said(flash.Event{Kind: flash.Installed, ID: img.ID}); got != want {
+			t.Errorf("with entry %s saved: %q, want %q", saved, got, want)
+		}
+	}
+}

@@ -58,13 +58,29 @@ func (r *Report) saidInstalled(img Image, name string) string {
 	case img.Staged:
 		return name + " is staged"
 	case img.Entry.State == flash.Trial:
-		return fmt.Sprintf("%s is on trial, %s left", placed(img, name), tries(img.Entry.Tries))
+		return fmt.Sprintf("%s is on trial, %s left%s", placed(img, name), tries(img.Entry.Tries), r.saidGRUB(img))
 	case img.Entry.State == flash.Confirmed:
 		return placed(img, name) + " was installed and has confirmed"
 	case img.Entry.State == flash.Bad:
 		return placed(img, name) + " is bad: it did not confirm in its tries"
 	}
 	return placed(img, name) + " was installed"
+}
+
+// saidGRUB is what the boot default says of an image on trial, which GRUB boots by its own retries: an
+// installation sets the default to the first of its entries, and no try of GRUB's is in the record.
+func (r *Report) saidGRUB(img Image) string {
+	d := r.Default()
+	if d == "" || d != flash.Active && d != flash.Backup {
+		return ""
+	}
+	if d != img.Name {
+		return "; it has not confirmed, and GRUB boots " + d
+	}
+	if first, ok := r.Boot.Menu.First(d); ok && first.Key != r.Boot.Entry.Key {
+		return "; it has not confirmed, and GRUB boots its next entry, " + r.Boot.Entry.Key
+	}
+	return ""
 }
 
 // placed names an image with its slot: "active 1.3.125".
