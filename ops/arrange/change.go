@@ -106,11 +106,7 @@ func (c Change) vouch(s *session.Session) {
 	if c.Integrity == flash.Unknown {
 		return
 	}
-	read, err := status.Read(s.Report.Target) // a damaged twin may have left its mark on the image
-	if err != nil {
-		return
-	}
-	if i, ok := read.Image(c.place()); ok && i.ID == c.New {
+	if i, ok := s.Report.Image(c.place()); ok && i.ID == c.New {
 		i.Integrity, i.Signer = c.Integrity, c.Signer
 		if c.Integrity == flash.Verified && i.Broken == status.Unsigned {
 			i.Broken = ""

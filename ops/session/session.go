@@ -42,8 +42,9 @@ type Session struct {
 
 	target   status.Target
 	rep      ops.Reporter
-	unlogged sync.Once      // what keeps the log from being written is told once
-	undo     []func() error // in the order of doing
+	places   map[string]fs.FileInfo // of the report's images, by name
+	unlogged sync.Once              // what keeps the log from being written is told once
+	undo     []func() error         // in the order of doing
 }
 
 // Begin takes the locks, makes the flash writable, and repairs it: what it did then is in the log and
@@ -152,33 +153,50 @@ func (s *Session) Log(format string, args ...any) {
 	}
 }
 
-// Look reads the flash again, after something was written. Hashes known before hold for what has the same ID.
+// Look reads the flash again, after something was written. What hashes said holds as long as the image is
+// the same in the same directory.
 func (s *Session) Look() error {
 	r, err := status.Read(s.target)
 	if err != nil {
 		return err
 	}
+	places := directories(r)
 	if s.Report != nil {
-		r = keepHashes(r, s.Report.Images)
+		r = keepHashes(r, s.Report, func(name string) bool { return unmoved(s.places[name], places[name]) })
 	}
-	s.Report = r
+	s.Report, s.places = r, places
 	return nil
 }
 
-// keepHashes gives the images of r what is known of the same image by another name, or by its own.
-func keepHashes(r *status.Report, known []status.Image) *status.Report {
-	for _, now := range r.Images {
-		for _, was := range known {
-			if now.ID.IsZero() || now.ID != was.ID || now.Integrity != flash.Unknown || was.Integrity == flash.Unknown {
-				continue
-			}
-			now.Integrity, now.Signer, now.Remark, now.Problems = was.Integrity, was.Signer, was.Remark, was.Problems
-			if now.Broken == "" && was.Integrity == flash.Damaged {
-				now.Broken = was.Broken
-			}
-			r = r.Verified(now)
-			break
+// directories are those of the images, by name.
+func directories(r *status.Report) map[string]fs.FileInfo {
+	all := map[string]fs.FileInfo{}
+	for _, i := range r.Images {
+		if info, err := fs.Stat(r.Target.FS, i.Dir); err == nil {
+			all[i.Name] = info
 		}
+	}
+	return all
+}
+
+// unmoved reports that a directory is still the one it was, with the same names in it.
+func unmoved(was, now fs.FileInfo) bool {
+	return was != nil && now != nil && os.SameFile(was, now) && was.ModTime().Equal(now.ModTime())
+}
+
+// keepHashes gives the images of r what is known of them. Not of their like elsewhere: an ID tells what an
+// image ought to be, and of two with the same one may be damaged.
+func keepHashes(r, known *status.Report, unmoved func(name string) bool) *status.Report {
+	for _, now := range r.Images {
+		was, ok := known.Image(now.Name)
+		if !ok || now.ID.IsZero() || now.ID != was.ID || now.Integrity != flash.Unknown || was.Integrity == flash.Unknown || !unmoved(now.Name) {
+			continue
+		}
+		now.Integrity, now.Signer, now.Remark, now.Problems = was.Integrity, was.Signer, was.Remark, was.Problems
+		if now.Broken == "" && was.Integrity == flash.Damaged {
+			now.Broken = was.Broken
+		}
+		r = r.Verified(now)
 	}
 	return r
 }

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"holdfast/flash"
 	"holdfast/flash/store"
 	"holdfast/ops"
 	"holdfast/ops/grubdefault"
@@ -136,7 +137,8 @@ func TestRecovers(t *testing.T) {
 	}
 }
 
-// TestKeepsHashes: an image that was hashed is not hashed again, whatever its slot is called by now.
+// TestKeepsHashes: what was hashed stays known where it is, and says nothing of the same image elsewhere: active is
+// found damaged, and its twin in backup is whole.
 func TestKeepsHashes(t *testing.T) {
 	tg := target(t, makeOne(t, mkdisk.GRUBLegacy, "ext4"))
 	s, err := Begin(t.Context(), tg, options(t), ops.Discard)
@@ -144,22 +146,42 @@ func TestKeepsHashes(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.End()
-	img, _ := s.Report.Image("active")
-	img.Integrity, img.Signer = 1, "somebody"
-	s.Report = s.Report.Verified(img)
-	for _, pair := range [][2]string{{"active", "x"}, {"backup", "active"}, {"x", "backup"}} {
-		if err := os.Rename(filepath.Join(s.Dir, "system", pair[0]), filepath.Join(s.Dir, "system", pair[1])); err != nil {
+	dir := filepath.Join(s.Dir, "system")
+	for _, name := range []string{"kernel.img", "kernel.ver"} {
+		b, err := os.ReadFile(filepath.Join(dir, "active", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, "backup", name), b, 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := s.Look(); err != nil {
-		t.Fatal(err)
+	look := func(active, backup flash.Integrity) {
+		t.Helper()
+		if err := s.Look(); err != nil {
+			t.Fatal(err)
+		}
+		a, _ := s.Report.Image("active")
+		b, _ := s.Report.Image("backup")
+		if a.ID != b.ID || a.Integrity != active || b.Integrity != backup || (a.Broken != "") != (active == flash.Damaged) {
+			t.Errorf("active is %+v, backup %+v, want %v and %v", a, b, active, backup)
+		}
 	}
-	got, _ := s.Report.Image("backup")
-	other, _ := s.Report.Image("active")
-	if got.ID != img.ID || got.Integrity != 1 || got.Signer != "somebody" || other.Integrity != 0 {
-		t.Errorf("backup is %+v, active %+v", got, other)
+	look(flash.Unknown, flash.Unknown)
+	for name, what := range map[string]flash.Integrity{"active": flash.Damaged, "backup": flash.Intact} {
+		img, _ := s.Report.Image(name)
+		if img.Integrity = what; what == flash.Damaged {
+			img.Broken = "kernel.img is damaged"
+		}
+		s.Report = s.Report.Verified(img)
 	}
+	look(flash.Damaged, flash.Intact)
+	for _, pair := range [][2]string{{"active", "x"}, {"backup", "active"}, {"x", "backup"}} {
+		if err := os.Rename(filepath.Join(dir, pair[0]), filepath.Join(dir, pair[1])); err != nil {
+			t.Fatal(err)
+		}
+	}
+	look(flash.Unknown, flash.Unknown)
 }
 
 // TestExclude has two sessions of one process, and a change of the boot default.
