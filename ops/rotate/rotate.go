@@ -66,6 +66,9 @@ func (r Request) plan(ctx context.Context, report *status.Report) (Plan, error) 
 		return Plan{}, err
 	}
 	p := Plan{request: r, report: report}
+	if err := safety.CheckReadable(report, from); err != nil {
+		return Plan{}, err
+	}
 	img, err := p.candidate(from)
 	if err != nil {
 		return Plan{}, err
