@@ -119,10 +119,8 @@ func goOn() error {
 		return err
 	}
 	s.Log("the lab goes on")
-	if err := s.End(); err != nil {
-		return err
-	}
-	return os.WriteFile(flashDir+"/cfg/other", make([]byte, 16<<10), 0o644)
+	err = os.WriteFile(s.Dir+"/cfg/other", make([]byte, 16<<10), 0o644)
+	return errors.Join(err, s.End())
 }
 
 type reporter struct{ said []string }
