@@ -96,6 +96,13 @@ const RecordSize = 512
 // RecordSize bytes and is overwritten in place; the one with the higher Seq counts.
 var RecordFiles = [2]string{"cfg/slots0", "cfg/slots1"}
 
+// LogFile is what Holdfast did to the flash, in lines: see ops/history.
+const LogFile = "cfg/holdfast.log"
+
+// Made are the files that get their names when all of them is in its place: until then their names end in
+// Unfinished.
+var Made = [...]string{RecordFiles[0], RecordFiles[1], LogFile}
+
 // Record is what Holdfast remembers of the images of a flash. It is a hint: what the slots hold decides.
 type Record struct {
 	Seq     uint64

@@ -38,6 +38,8 @@ type step struct {
 // The steps of one disk. Those behind the first "rename" are as on kernels before 6.0, whose vfat
 // exchanges no names.
 var steps = []step{
+	{"log", "log begin", pair{"v2", "v1"}, pair{"v2", "v1"}, []string{"v2"}},
+	{"log-on", "log on", pair{"v2", "v1"}, pair{"v2", "v1"}, []string{"v2"}},
 	{"records", "record active", pair{"v2", "v1"}, pair{"v2", "v1"}, []string{"v2"}},
 	{"install", "install /images/v3.tgz", pair{"v2", "v1"}, pair{"v3", "v2"}, []string{"v2"}},
 	{"record", "record active", pair{"v3", "v2"}, pair{"v3", "v2"}, []string{"v2", "v3"}},
