@@ -40,7 +40,7 @@ func (p Plan) Apply(ctx context.Context, rep ops.Reporter) error {
 		return arrange.Named(op, err)
 	}
 	defer s.End()
-	err = p.locked(ctx, s, rep)
+	err = s.Advise(p.locked(ctx, s, rep))
 	if err != nil {
 		s.Log("install: %s: failed: %v", p.request.Source.Name, err)
 	}

@@ -147,7 +147,7 @@ func (p Plan) Apply(ctx context.Context, rep ops.Reporter) error {
 		return arrange.Named(op, err)
 	}
 	defer s.End()
-	err = p.locked(context.WithoutCancel(ctx), s, rep)
+	err = s.Advise(p.locked(context.WithoutCancel(ctx), s, rep))
 	if err != nil {
 		s.Log("repair: failed: %v", err)
 	}

@@ -4,6 +4,7 @@
 package session
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -40,6 +41,7 @@ type Session struct {
 	Dir    string // the flash's root
 	Booted string
 
+	given    *volume.Volume // as it was named
 	target   status.Target
 	rep      ops.Reporter
 	places   map[string]fs.FileInfo // of the report's images, by name
@@ -81,7 +83,7 @@ func (s *Session) begin(ctx context.Context, t status.Target, o Options) error {
 		return notWritable(err)
 	}
 	s.undo = append(s.undo, a.Close)
-	s.Dir, s.target = a.Dir, moved(t, a.Volume)
+	s.Dir, s.given, s.target = a.Dir, t.Volume, moved(t, a.Volume)
 	// It may have another name now, by which others would lock it.
 	if name := grubdefault.LockName(a.Volume); name != grubdefault.LockName(t.Volume) {
 		if _, err := s.lock(ctx, []string{name}, o.NoWait); err != nil {
@@ -131,7 +133,10 @@ func (s *Session) recover(ctx context.Context) error {
 		s.Log("repair: %s", line)
 	}
 	if err != nil {
-		return &ops.Error{Kind: kindOf(err), Step: "finish what was interrupted", Err: err, Hint: "see holdfast status; holdfast repair tries again"}
+		e := &ops.Error{Kind: kindOf(err), Step: "finish what was interrupted", Err: err}
+		errors.As(s.Advise(e), &e)
+		e.Hint = cmp.Or(e.Hint, "see holdfast status; holdfast repair tries again")
+		return e
 	}
 	return s.Look()
 }

@@ -184,6 +184,40 @@ func TestKeepsHashes(t *testing.T) {
 	look(flash.Unknown, flash.Unknown)
 }
 
+// TestAdvise: the kernel takes blocks out of use whose bitmaps do not fit, and says that the disk is full, with
+// megabytes free. One that is full is told as such.
+func TestAdvise(t *testing.T) {
+	for _, fits := range []bool{true, false} {
+		disk := makeOne(t, mkdisk.GRUBLegacy, "ext2")
+		for _, group := range []string{"0", "1"} {
+			if !fits {
+				tell(t, "e2fsprogs", "debugfs", "-w", "-R", "set_bg "+group+" free_blocks_count 77", disk+"?offset=1048576")
+			}
+		}
+		s, err := Begin(t.Context(), target(t, disk), options(t), ops.Discard)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.End()
+		err = os.WriteFile(filepath.Join(s.Dir, "cfg/more"), make([]byte, 1<<20), 0o644)
+		if fits {
+			err = syscall.ENOSPC
+		}
+		if !errors.Is(err, syscall.ENOSPC) {
+			t.Fatalf("WriteFile = %v, want ENOSPC", err)
+		}
+		err = s.Advise(&ops.Error{Kind: ops.NoSpace, Err: errors.New("the flash is full"), Hint: "remove something"})
+		want := "remove something"
+		if !fits {
+			want = "it needs a check: e2fsck -y '" + disk + "?offset=1048576' while it is not mounted"
+		}
+		var known *ops.Error
+		if !errors.As(err, &known) || known.Kind != ops.NoSpace || known.Hint != want {
+			t.Errorf("Advise = %#v, want the hint %q", err, want)
+		}
+	}
+}
+
 // TestExclude has two sessions of one process, and a change of the boot default.
 func TestExclude(t *testing.T) {
 	disk := makeDisk(t, mkdisk.GRUBLegacy)
