@@ -13,7 +13,7 @@ import (
 
 // Advise gives an error of an operation the hint to check the file system, where that is what it needs. Of an ext2
 // that was not unmounted the kernel takes a group of blocks out of use when its bitmap does not fit, marks the file
-// system as one with errors, and then says that it is full.
+// system as one with errors, and then says that it is full. What was writable and is not any more, it has made so.
 func (s *Session) Advise(err error) error {
 	var known *ops.Error
 	found := errors.As(err, &known)
@@ -22,7 +22,7 @@ func (s *Session) Advise(err error) error {
 	case err == nil:
 		return nil
 	case full && s.damage() != "":
-	case store.Damaged(err) && !(found && known.Hint != ""):
+	case (store.Damaged(err) || errors.Is(err, syscall.EROFS)) && !(found && known.Hint != ""):
 	default:
 		return err
 	}

@@ -215,6 +215,13 @@ func TestAdvise(t *testing.T) {
 		if !errors.As(err, &known) || known.Kind != ops.NoSpace || known.Hint != want {
 			t.Errorf("Advise = %#v, want the hint %q", err, want)
 		}
+		err = s.Advise(fmt.Errorf("rename: %w", syscall.EROFS))
+		if !errors.As(err, &known) || known.Kind != ops.NotWritable || !strings.Contains(known.Hint, "e2fsck -y") || !errors.Is(err, syscall.EROFS) {
+			t.Errorf("Advise of what became read-only = %#v", err)
+		}
+		if err := s.Advise(context.Canceled); err != context.Canceled {
+			t.Errorf("Advise = %v", err)
+		}
 	}
 }
 
