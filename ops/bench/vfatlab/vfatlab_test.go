@@ -136,7 +136,7 @@ func TestOmit(t *testing.T) {
 }
 
 // shown are the points that the lab has been seen to need on a FAT.
-var shown = []store.Point{store.Unlinked}
+var shown = []store.Point{store.RecordMade, store.Unlinked}
 
 // run cuts steps, some states of each, and has all that this can leave judged.
 func (l *recording) run(steps []step, states int) (all []*crash) {
