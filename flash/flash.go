@@ -69,7 +69,7 @@ type Flash struct {
 	Left      []Image  // what operations leave when they do not finish: incoming, hold, trash
 	Problems  []string // what concerns no single image
 
-	Unfinished []string // paths of files for state records that were not made to their end
+	Unfinished []string // paths of files, of Made, that were not made to their end
 }
 
 // Config is one configuration archive, cfg/config.NAME.

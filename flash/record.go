@@ -110,6 +110,13 @@ func ParseBootID(text string) (id BootID) {
 	return id
 }
 
+// LogFile is what Holdfast did to the flash, in lines: see ops/history.
+const LogFile = "cfg/holdfast.log"
+
+// Made are the files that get their names when all of them is in its place: until then their names end in
+// Unfinished.
+var Made = [...]string{RecordFiles[0], RecordFiles[1], LogFile}
+
 // Record is what Holdfast remembers of the images of a flash. It is a hint: what the slots hold decides.
 type Record struct {
 	Seq     uint64

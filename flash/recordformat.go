@@ -143,7 +143,7 @@ func Newest(a, b []byte) (r Record, index int, err error) {
 	return second, 1, nil
 }
 
-// Unfinished ends the name of one of RecordFiles while it is made.
+// Unfinished ends the name of one of Made while it is made.
 const Unfinished = ".new"
 
 // readRecord finds the newest state record. That there is none is no problem on a flash that no
@@ -151,10 +151,12 @@ const Unfinished = ".new"
 func (f *Flash) readRecord(fsys fs.FS) {
 	var blocks [2][]byte
 	broken := 0
-	for i, name := range RecordFiles {
+	for _, name := range Made {
 		if _, err := fs.Stat(fsys, name+Unfinished); err == nil {
 			f.Unfinished = append(f.Unfinished, name+Unfinished)
 		}
+	}
+	for i, name := range RecordFiles {
 		var err error
 		if blocks[i], err = ReadRecordFile(fsys, name); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			f.problem("%s: %v", name, cause(err))

@@ -45,7 +45,7 @@ var phases = map[string]func(v *volume.Volume, guard []string, here func(*Access
 	},
 	"anew": func(v *volume.Volume, guard []string, here func(*Access)) error {
 		a := &Access{Dir: v.Dir, guard: newGuard(guard, nil)}
-		s := step{Kind: restore, Dir: v.Dir, Device: v.Device, Type: "ext4", Flags: still | unix.MS_RELATIME}
+		s := step{Kind: restore, Dir: v.Dir, Device: v.Device, Type: "ext4", Flags: still | unix.MS_RELATIME, Data: "noload"}
 		return a.do(s, func() error {
 			err := unmount(v.Dir, patience)
 			here(a)

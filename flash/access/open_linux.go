@@ -34,18 +34,44 @@ func (a *Access) openMounted(v *volume.Volume) error {
 	if err != nil {
 		return err
 	}
-	if !withoutJournal(v.Type, m.Options) {
-		err := a.do(step{Kind: readonly, Dir: v.Dir, Flags: flags}, func() error { return remount(v.Dir, flags) })
-		if !errors.Is(err, unix.EINVAL) {
+	if withoutJournal(v.Type, m.Options) {
+		return a.mountAnew(v, m, flags)
+	}
+	if givesUp(m) && v.Device != "" {
+		// A shell that works there must not keep us from ours.
+		if err := a.mountAnew(v, m, flags); !errors.Is(err, unix.EBUSY) {
 			return explainReadOnly(err)
 		}
-		// A list of deleted files that waits to be worked off asks for a mount from the beginning
-		// (__ext4_remount in fs/ext4/super.c).
-		if err := a.forget(); err != nil {
-			return err
-		}
+	}
+	err = a.do(step{Kind: readonly, Dir: v.Dir, Flags: flags}, func() error { return remount(v.Dir, flags) })
+	if !errors.Is(err, unix.EINVAL) {
+		return explainReadOnly(err)
+	}
+	// A list of deleted files that waits to be worked off asks for a mount from the beginning
+	// (__ext4_remount in fs/ext4/super.c).
+	if err := a.forget(); err != nil {
+		return err
 	}
 	return a.mountAnew(v, m, flags)
+}
+
+// goOn is the option of vfat by which it stays writable when it finds something wrong: after a power cut a
+// name may lead to clusters that are free, and to delete that is what recovery is for. The default makes the mount
+// read-only at that moment (fat_fs_error in fs/fat/misc.c).
+const goOn = "errors=continue"
+
+// givesUp reports that a mount is a vfat that does not go on. A remount does not change that: it heeds no
+// options (fat_remount in fs/fat/inode.c).
+func givesUp(m *volume.Mount) bool {
+	return m.Type == "vfat" && !slices.Contains(m.Options, goOn)
+}
+
+// Options are those of a driver without which nothing should be written by it; "" for none.
+func Options(driver string) string {
+	if driver == "vfat" {
+		return goOn
+	}
+	return ""
 }
 
 // mayRemount refuses what is not a mount of its own: others see it too, and did not ask for it.
@@ -76,22 +102,40 @@ func (a *Access) mountAnew(v *volume.Volume, m *volume.Mount, flags uintptr) err
 	if len(m.Others) > 0 {
 		return fmt.Errorf("it is mounted without its journal, and on %s too: %w", strings.Join(m.Others, ", "), syscall.EBUSY)
 	}
-	var words []string
-	for _, w := range m.Options {
-		if !slices.Contains([]string{"ro", "noload", "norecovery"}, w) {
-			words = append(words, w)
-		}
-	}
-	s := step{Kind: restore, Dir: v.Dir, Device: v.Device, Type: m.Type, Flags: flags, Data: strings.Join(words, ",")}
-	return a.do(s, func() error {
+	now, before := anew(m)
+	s := step{Kind: restore, Dir: v.Dir, Device: v.Device, Type: m.Type, Flags: flags, Data: before}
+	busy := false
+	err := a.do(s, func() error {
 		if err := unmount(v.Dir, patience); err != nil {
+			busy = true
 			return err
 		}
 		if err := setReadOnly(v.Device, false); err != nil { // who mounts without a write may have died since
 			return err
 		}
-		return mount(v.Device, v.Dir, m.Type, flags, s.Data)
+		return mount(v.Device, v.Dir, m.Type, flags, now)
 	})
+	if busy {
+		return errors.Join(err, a.forget())
+	}
+	return err
+}
+
+// anew gives the options of a mount for writing, and those of the mount as it is.
+func anew(m *volume.Mount) (now, before string) {
+	var words []string
+	still := "noload"
+	for _, w := range m.Options {
+		switch {
+		case slices.Contains([]string{"ro", "noload", "norecovery"}, w):
+		case m.Type == "vfat" && strings.HasPrefix(w, "errors="):
+			still = w
+		default:
+			words = append(words, w)
+		}
+	}
+	all := func(more string) string { return strings.Trim(strings.Join(words, ",")+","+more, ",") }
+	return all(Options(m.Type)), all(still)
 }
 
 // drivers lists those that can write a file system, the best first: ext4 writes all three.
@@ -117,7 +161,7 @@ func (a *Access) mount(device, fstype string) error {
 		const flags = unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC | unix.MS_NOATIME
 		var errs []error
 		for _, driver := range drivers(fstype) {
-			err := mount(device, dir, driver, flags, "")
+			err := mount(device, dir, driver, flags, Options(driver))
 			if err == nil {
 				return nil
 			}

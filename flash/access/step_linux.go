@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -30,7 +29,7 @@ type kind string
 
 const (
 	readonly kind = "read-only" // mount Dir read-only again, where it is
-	restore  kind = "restore"   // unmount Dir, and mount Device there read-only, without its journal
+	restore  kind = "restore"   // unmount Dir, and mount Device there read-only, as Data says
 	umount   kind = "unmount"   // unmount Dir
 	rmdir    kind = "rmdir"     // remove the empty Dir
 	detach   kind = "detach"    // wait until the loop device Device, which nobody uses, is gone
@@ -78,7 +77,7 @@ func (s step) restore(wait time.Duration) error {
 			return fmt.Errorf("%s %w: %w", s.Dir, ErrStays, err)
 		}
 	}
-	return Still(s.Device, s.Dir, s.Type, s.Flags, strings.TrimPrefix(s.Data+",noload", ","))
+	return Still(s.Device, s.Dir, s.Type, s.Flags, s.Data)
 }
 
 // detached waits for the kernel: a loop device goes when its last user does.

@@ -49,6 +49,12 @@ func (t *Tree) vfat() bool { return t.options.Type == "vfat" }
 // files are open so that their blocks are not freed yet.
 type files []*os.File
 
+func (o *files) add(t *Tree, path string) {
+	if f, err := openIn(t.root, path, os.O_RDONLY); err == nil {
+		*o = append(*o, f)
+	}
+}
+
 func (o *files) below(t *Tree, name string) {
 	_ = fs.WalkDir(t.root.FS(), t.path(name), func(path string, _ fs.DirEntry, err error) error {
 		if err != nil {

@@ -1,9 +1,11 @@
 package store
 
 import (
+	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"slices"
@@ -130,19 +132,55 @@ func (t *Tree) makeRecord(name string, blank []byte) error {
 	return t.barrier(RecordNamed)
 }
 
-// dropNew deletes files that were not made to their end, and says so.
+// dropNew deletes files that were not made to their end, and says so. What they led to is given to nobody before
+// the names are gone for good. Of a rename that was cut there may be two names of one file, and who deletes one of
+// them takes the file from the other: both go, and nothing is lost with what was just made.
 func (t *Tree) dropNew() (lines []string, err error) {
-	for _, name := range flash.RecordFiles {
+	var names []string
+	for _, name := range flash.Made {
 		if _, err := t.root.Lstat(name + flash.Unfinished); errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
-		if err := t.removeAll(name + flash.Unfinished); err != nil {
-			return lines, err
+		names = append(names, name+flash.Unfinished)
+		if t.alike(name, name+flash.Unfinished) {
+			names = append(names, name)
 		}
 		lines = append(lines, unfinished(name+flash.Unfinished))
 	}
-	return lines, nil
+	if len(names) == 0 {
+		return nil, nil
+	}
+	var open files
+	defer func() { open.close() }()
+	for _, name := range names {
+		open.add(t, name)
+		switch err := t.removeAll(name); {
+		case Damaged(err) && !t.vfat(): // it keeps its inode, and nobody else gets that
+			lines = append(lines, checkIt(err))
+		case err != nil:
+			return lines, err
+		}
+	}
+	return lines, t.barrier(Unlinked)
 }
+
+// alike reports that two files hold the same bytes, as two names of one do.
+func (t *Tree) alike(a, b string) bool {
+	read := func(name string) ([]byte, error) {
+		f, err := openIn(t.root, name, os.O_RDONLY)
+		if err != nil {
+			return nil, err
+		}
+		defer f.Close()
+		return io.ReadAll(io.LimitReader(f, maxMade))
+	}
+	first, err := read(a)
+	second, err2 := read(b)
+	return err == nil && err2 == nil && bytes.Equal(first, second)
+}
+
+// maxMade is more than any of flash.Made has, in bytes.
+const maxMade = 1 << 20
 
 func unfinished(name string) string { return "deleted: " + name + ", which was not finished" }
 

@@ -81,7 +81,7 @@ func (t *Tree) follow(d decision, r flash.Record) (Recovered, error) {
 	}
 	// What a damaged file system does not give back keeps its space, and nobody from working.
 	if err := t.Clear(); Damaged(err) {
-		d.line("the file system needs a check (e2fsck -y, fsck.fat -a) while it is not mounted: %v", err)
+		d.line("%s", checkIt(err))
 	} else if err != nil {
 		return Recovered{}, err
 	}
@@ -93,6 +93,10 @@ func (t *Tree) follow(d decision, r flash.Record) (Recovered, error) {
 		}
 	}
 	return Recovered{Event: d.event, Lines: d.lines}, nil
+}
+
+func checkIt(err error) string {
+	return fmt.Sprintf("the file system needs a check (e2fsck -y, fsck.fat -a) while it is not mounted: %v", err)
 }
 
 // Interrupted says, without writing, what Recover would do: nil when there is nothing to do. It hashes

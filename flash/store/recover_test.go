@@ -139,8 +139,9 @@ func TestRecoverLeft(t *testing.T) {
 		}, "active=v2", "deleted: v3, in incoming"},
 		{"a whole image that nobody needs", map[string]string{"active": "v2", "incoming": "v3"}, nil, "active=v2", "deleted: v3, in incoming"},
 		{"a file for records that was not finished", map[string]string{"active": "v2"}, func(t *testing.T, images string) {
-			place(t, filepath.Join(images, "../cfg"), map[string]string{"slots0.new": "", "slots1.new": "x"})
-		}, "active=v2", "deleted: cfg/slots0.new, which was not finished; deleted: cfg/slots1.new, which was not finished"},
+			place(t, filepath.Join(images, "../cfg"), map[string]string{"slots0.new": "", "slots1.new": "x", "holdfast.log.new": "x"})
+		}, "active=v2", "deleted: cfg/slots0.new, which was not finished; deleted: cfg/slots1.new, which was not finished; " +
+			"deleted: cfg/holdfast.log.new, which was not finished"},
 		{"an empty incoming", map[string]string{"active": "v2"}, func(t *testing.T, images string) {
 			os.Mkdir(filepath.Join(images, "incoming"), 0o755)
 		}, "active=v2", ""},
@@ -262,5 +263,21 @@ func TestRecoverHalfDeleted(t *testing.T) {
 	}
 	if got := holds(t, dir); got != "active=v2" {
 		t.Errorf("holds %s", got)
+	}
+}
+
+// TestRecoverTwoNames: a rename that was cut left two names of one file, and the one file beside another stays.
+func TestRecoverTwoNames(t *testing.T) {
+	dir := memory(t)
+	newFlash(t, dir, map[string]string{"active": "v2"})
+	cfg := filepath.Join(dir, "cfg")
+	place(t, cfg, map[string]string{"slots0.new": "blank", "slots0": "blank", "slots1.new": "blank", "slots1": "other", "holdfast.log": "log"})
+	if _, err := open(t, dir, Options{}).Recover(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]bool{"slots0.new": false, "slots0": false, "slots1.new": false, "slots1": true, "holdfast.log": true} {
+		if _, err := os.Stat(filepath.Join(cfg, name)); (err == nil) != want {
+			t.Errorf("%s: %v, want that it is there: %v", name, err, want)
+		}
 	}
 }

@@ -146,11 +146,7 @@ func (c Change) vouch(s *session.Session) {
 	if c.Integrity == flash.Unknown {
 		return
 	}
-	read, err := status.Read(s.Report.Target) // a damaged twin may have left its mark on the image
-	if err != nil {
-		return
-	}
-	if i, ok := read.Image(c.place()); ok && i.ID == c.New {
+	if i, ok := s.Report.Image(c.place()); ok && i.ID == c.New {
 		i.Integrity, i.Signer = c.Integrity, c.Signer
 		if c.Integrity == flash.Verified && i.Broken == status.Unsigned {
 			i.Broken = ""
@@ -160,7 +156,7 @@ func (c Change) vouch(s *session.Session) {
 }
 
 // setDefault makes GRUB boot the active image. Where it cannot be set, and the plan has warned of that,
-// the installation is good all the same.
+// the installation is good all the same; but what boots then has to be said.
 func (c Change) setDefault(ctx context.Context, s *session.Session, rep ops.Reporter) error {
 	d := PlanDefault(s.Report, flash.Active)
 	if d.Problem == "" && !d.Changes {
@@ -170,11 +166,16 @@ func (c Change) setDefault(ctx context.Context, s *session.Session, rep ops.Repo
 	if err == nil {
 		return nil
 	}
-	s.Log("the boot default is not set: %v", err)
+	next := "what GRUB boots next is not known"
+	if now, err := status.Read(s.Report.Target); err == nil {
+		next = Boots(now)
+	}
+	s.Log("the boot default is not set: %v; %s", err, next)
 	if d.Problem != "" {
+		rep.Log("the boot default is not set; " + next)
 		return nil
 	}
-	return fmt.Errorf("the images are in their slots, but the boot default is not set: %w", err)
+	return fmt.Errorf("the images are in their slots, but the boot default is not set: %w; %s", err, next)
 }
 
 // mark writes down how the images stand.

@@ -1,6 +1,7 @@
 package arrange
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -31,7 +32,7 @@ func PlanDefault(r *status.Report, slot string) Default {
 		return Default{Problem: r.NoBoot}
 	}
 	if len(b.Menu.Entries) == 0 {
-		return Default{Problem: b.NoMenu}
+		return Default{Problem: cmp.Or(b.NoMenu, b.Menu.Path+" has no entry")}
 	}
 	e, ok := b.Menu.First(slot)
 	if !ok {
@@ -74,6 +75,19 @@ func InitrdNote(r *status.Report, has bool) string {
 		return "GRUB cannot boot it: its menu loads " + e.Initrds[0] + ", which this image has not; a boot by the console can"
 	}
 	return "GRUB's menu loads no initrd, and this image has one, which only a boot by the console gives"
+}
+
+// Boots says what GRUB boots next, as far as that is known.
+func Boots(r *status.Report) string {
+	if r.Boot == nil || len(r.Boot.Next) == 0 {
+		return "what GRUB boots next is not known"
+	}
+	e := r.Boot.Next[0]
+	text := fmt.Sprintf("GRUB boots entry %s, %q", e.Key, e.Title)
+	if _, ok := r.Image(e.Slot); ok {
+		text += ": " + Describe(r, e.Slot)
+	}
+	return text
 }
 
 // Set makes the first entry of a slot the boot default. s has looked at what the slot holds now.

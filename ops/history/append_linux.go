@@ -28,6 +28,13 @@ func appendTo(dir, text string) error {
 	if err := unix.Flock(int(cfg.Fd()), unix.LOCK_EX); err != nil {
 		return err
 	}
+	var fs unix.Statfs_t
+	if err := unix.Fstatfs(int(cfg.Fd()), &fs); err != nil {
+		return err
+	}
+	if fs.Type == unix.MSDOS_SUPER_MAGIC {
+		return overwrite(cfg, text)
+	}
 	log, size, err := open(cfg)
 	if err != nil {
 		return err
@@ -81,9 +88,7 @@ func open(cfg *os.File) (*os.File, int64, error) {
 	return log, info.Size(), nil
 }
 
-// rotate gives the log the name of the old one. vfat writes where a moved file begins only with the
-// file's own inode: an entry without a place would be all that a power cut leaves (measured). So the
-// moved file is synced before anything else is.
+// rotate gives the log the name of the old one.
 func rotate(cfg, log *os.File) error {
 	if err := unix.Renameat(int(cfg.Fd()), name, int(cfg.Fd()), oldName); err != nil {
 		return fmt.Errorf("rotate: %w", err)

@@ -3,6 +3,9 @@
 //
 // A power cut loses at most the event that was being written: a line that it tore is ended before the
 // next one, and the old file gets its other name whole or not at all.
+//
+// On vfat the log is made once, of 64 KiB, and never grows: see fixed. What is not written yet is zeros there, and
+// when it is full, the older half goes; a power cut in that moment may leave some lines of it twice.
 package history
 
 import (
@@ -17,7 +20,8 @@ const (
 	name    = "holdfast.log"
 	oldName = "holdfast.log.1"
 
-	maxSize = 256 << 10 // bytes: what would grow beyond is rotated
+	maxSize   = 256 << 10 // bytes: what would grow beyond is rotated
+	fixedSize = 64 << 10  // bytes on vfat: all of the flash may be 16 MiB
 )
 
 // line is an event as one line of the log: the time in UTC, then the text.

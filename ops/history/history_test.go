@@ -27,8 +27,8 @@ func TestLine(t *testing.T) {
 	}
 }
 
-// flash makes a directory with cfg, and the files given of it.
-func flash(t *testing.T, files map[string]string) string {
+// newFlash makes a directory with cfg, and the files given of it.
+func newFlash(t *testing.T, files map[string]string) string {
 	t.Helper()
 	dir := t.TempDir()
 	if err := os.Mkdir(filepath.Join(dir, "cfg"), 0o755); err != nil {
@@ -81,7 +81,7 @@ func TestAppend(t *testing.T) {
 				files[name] = text
 			}
 		}
-		dir := flash(t, files)
+		dir := newFlash(t, files)
 		err := appendTo(dir, "event\n")
 		log, old := read(t, dir)
 		if err != nil || log != tt.wantLog || old != tt.wantOld {
@@ -105,7 +105,7 @@ func TestAppendRefuses(t *testing.T) {
 			return os.Rename(filepath.Join(dir, "cfg"), filepath.Join(dir, "c"))
 		},
 	} {
-		dir := flash(t, nil)
+		dir := newFlash(t, nil)
 		if err := put(dir, filepath.Join(dir, "cfg", "holdfast.log")); err != nil {
 			t.Fatal(err)
 		}
@@ -125,7 +125,7 @@ func TestAppendRefuses(t *testing.T) {
 
 // TestAppendWaits has somebody else at the log: two that rotate at a time would lose the old one.
 func TestAppendWaits(t *testing.T) {
-	dir := flash(t, nil)
+	dir := newFlash(t, nil)
 	cfg, err := os.Open(filepath.Join(dir, "cfg"))
 	if err != nil {
 		t.Fatal(err)
@@ -169,4 +169,54 @@ func isWaitedFor(t *testing.T, f *os.File) bool {
 		}
 	}
 	return false
+}
+
+// TestFixed: on vfat the log keeps its size, and what it says is what comes before the first zero.
+func TestFixed(t *testing.T) {
+	zeros := func(n int) string { return strings.Repeat("\x00", n) }
+	pad := func(s string) string { return s + zeros(fixedSize-len(s)) }
+	full := strings.Repeat("0123456\n", fixedSize/8)
+	half := full[:fixedSize/2-8]
+	for _, tt := range []struct {
+		name, before, old string // "-" for none
+		want, wantOld     string
+	}{
+		{"new", "-", "-", "event\n", "-"},
+		{"blank", pad(""), "-", "event\n", "-"},
+		{"another", pad("one\n"), "old\n", "one\nevent\n", "old\n"},
+		{"torn", pad("one\ntw"), "-", "one\ntw\nevent\n", "-"},
+		{"just fits", full[:fixedSize-8] + zeros(8), "-", full[:fixedSize-8] + "event\n", "-"},
+		{"full", full, "-", half + "event\n", "-"},
+		{"one long line", strings.Repeat("x", fixedSize), "-", "event\n", "-"},
+		{"that grew", "one\n", "-", "event\n", "one\n"},
+	} {
+		files := map[string]string{}
+		for name, text := range map[string]string{name: tt.before, oldName: tt.old, name + ".new": "cut off"} {
+			if text != "-" {
+				files[name] = text
+			}
+		}
+		dir := newFlash(t, files)
+		cfg, err := openCfg(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = overwrite(cfg, "event\n")
+		log, old := read(t, dir)
+		if err != nil || log != pad(tt.want) || old != tt.wantOld {
+			t.Errorf("%s: %v; log of %d bytes that begins %.40q, old %.20q", tt.name, err, len(log), log, old)
+		}
+		if _, err := os.Stat(filepath.Join(dir, "cfg", name+".new")); err == nil && tt.before == "-" {
+			t.Errorf("%s: the unfinished log is left", tt.name)
+		}
+		cfg.Close()
+	}
+	cfg, err := openCfg(newFlash(t, map[string]string{name: "grew\n", oldName: "older\n"}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cfg.Close()
+	if err := overwrite(cfg, "event\n"); err == nil || !strings.Contains(err.Error(), "not of this version") {
+		t.Errorf("overwrite of a log that grew, beside an old one = %v", err)
+	}
 }

@@ -40,7 +40,7 @@ func (p Plan) Apply(ctx context.Context, rep ops.Reporter) error {
 		return arrange.Named(op, err)
 	}
 	defer s.End()
-	err = p.locked(ctx, s, rep)
+	err = s.Advise(p.locked(ctx, s, rep))
 	s.LogEnd("install: "+p.request.Source.Name, err)
 	return arrange.Named(op, errors.Join(err, s.End()))
 }

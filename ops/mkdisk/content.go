@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"holdfast/flash"
 	"holdfast/flash/signature"
 	"holdfast/ops"
 	"holdfast/ops/archive"
@@ -47,12 +48,31 @@ func (p *Plan) fillFlash(ctx context.Context, dir string, rep ops.Reporter) erro
 	if err := os.WriteFile(filepath.Join(cfg, "system.arg"), []byte(p.request.SystemArgs), 0o644); err != nil {
 		return err
 	}
+	if err := makeRecords(dir); err != nil {
+		return err
+	}
 	for _, img := range p.images {
 		if err := img.unpack(ctx, filepath.Join(dir, "system", img.slot), rep); err != nil {
 			return err
 		}
 	}
 	return os.MkdirAll(filepath.Join(dir, "system"), 0o755)
+}
+
+// makeRecords makes the files for state records, with records that say nothing: the first operation then
+// overwrites them in place, and needs no space and no new name of a file system that a power cut may have hurt. They
+// are no zeros, of which mke2fs would make holes.
+func makeRecords(dir string) error {
+	block, err := flash.Record{}.Encode()
+	if err != nil {
+		return err
+	}
+	for _, name := range flash.RecordFiles {
+		if err := os.WriteFile(filepath.Join(dir, name), block, 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (i image) unpack(ctx context.Context, dir string, rep ops.Reporter) error {

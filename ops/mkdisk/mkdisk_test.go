@@ -9,12 +9,15 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
 
+	"holdfast/flash"
 	"holdfast/flash/disk"
+	"holdfast/flash/store"
 	"holdfast/initramfs/newc"
 	"holdfast/ops"
 	"holdfast/ops/pack"
@@ -188,6 +191,28 @@ func checkTable(t *testing.T, r Request, p *Plan) {
 	}
 }
 
+// checkRecords wants two files for state records that say nothing, with a block each.
+func checkRecords(t *testing.T, r Request, p *Plan, dir string) {
+	t.Helper()
+	f, err := flash.Read(os.DirFS(dir))
+	if err != nil || len(f.Problems) != 0 || len(store.Interrupted(f)) != 0 {
+		t.Fatalf("the flash has problems %q, interrupted %q, %v", f.Problems, store.Interrupted(f), err)
+	}
+	for _, name := range flash.RecordFiles {
+		b, err := os.ReadFile(filepath.Join(dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := flash.DecodeRecord(b); err != nil || !reflect.DeepEqual(got, flash.Record{}) {
+			t.Errorf("%s is %+v, %v, want a record that says nothing", name, got, err)
+		}
+		stat := tell(t, "debugfs", "-R", "stat /"+name, fmt.Sprintf("%s?offset=%d", r.Output, p.layout.flash.start))
+		if !regexp.MustCompile(`(?m)Blockcount: [1-9]`).MatchString(stat) {
+			t.Errorf("%s has no block:\n%s", name, stat)
+		}
+	}
+}
+
 // checkContent reads the file systems by debugfs.
 func checkContent(t *testing.T, r Request, p *Plan) {
 	t.Helper()
@@ -207,6 +232,7 @@ func checkContent(t *testing.T, r Request, p *Plan) {
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Errorf("sha256sum: %v\n%s", err, out)
 	}
+	checkRecords(t, r, p, flashDir)
 	place, saved := savedDefault(t, boot)
 	if saved.Entry() != "0" {
 		t.Errorf("saved default %+v, want entry 0", saved)

@@ -2,9 +2,11 @@
 package remove
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"holdfast/flash"
 	"holdfast/ops"
@@ -63,7 +65,7 @@ func (r Request) plan(ctx context.Context, report *status.Report) (Plan, error) 
 	if err != nil {
 		return Plan{}, err
 	}
-	if err := safety.Removable(report, r.Session.Booted, r.Name); err != nil {
+	if err := r.removable(report); err != nil {
 		return Plan{}, err
 	}
 	p := Plan{request: r, report: report}
@@ -73,6 +75,18 @@ func (r Request) plan(ctx context.Context, report *status.Report) (Plan, error) 
 		p.elsewhere = arrange.Elsewhere(report, r.Name)
 	}
 	return p, p.checkDefault()
+}
+
+// removable is what the rules say. Where they decide by an image that cannot be read, which may be whole
+// tomorrow, that is the error.
+func (r Request) removable(report *status.Report) error {
+	if err := safety.Removable(report, r.Session.Booted, r.Name); err != nil {
+		return cmp.Or(safety.CheckReadable(report, flash.Active, flash.Backup), err)
+	}
+	if slices.ContainsFunc(report.Images, func(i status.Image) bool { return i.Name != r.Name && safety.Counts(report, r.Session.Booted, i.Name) }) {
+		return nil
+	}
+	return safety.CheckReadable(report, r.Name)
 }
 
 // checkDefault refuses to leave a boot default behind that names an empty slot.
@@ -121,7 +135,7 @@ func (p Plan) Apply(ctx context.Context, rep ops.Reporter) error {
 		return arrange.Named(op, err)
 	}
 	defer s.End()
-	err = p.locked(ctx, s, rep)
+	err = s.Advise(p.locked(ctx, s, rep))
 	s.LogEnd("remove: "+p.request.Name, err)
 	return arrange.Named(op, errors.Join(err, s.End()))
 }

@@ -150,7 +150,7 @@ func (p Plan) Apply(ctx context.Context, rep ops.Reporter) error {
 		return arrange.Named(op, err)
 	}
 	defer s.End()
-	err = p.locked(context.WithoutCancel(ctx), s, rep)
+	err = s.Advise(p.locked(context.WithoutCancel(ctx), s, rep))
 	s.LogEnd("repair", err)
 	return arrange.Named(op, errors.Join(err, s.End()))
 }

@@ -66,6 +66,9 @@ func (r Request) plan(ctx context.Context, report *status.Report) (Plan, error) 
 		return Plan{}, err
 	}
 	p := Plan{request: r, report: report}
+	if err := safety.CheckReadable(report, from); err != nil {
+		return Plan{}, err
+	}
 	img, err := p.candidate(from)
 	if err != nil {
 		return Plan{}, err
@@ -197,7 +200,7 @@ func (p Plan) Apply(ctx context.Context, rep ops.Reporter) error {
 		return arrange.Named(op, err)
 	}
 	defer s.End()
-	err = p.locked(ctx, s, rep)
+	err = s.Advise(p.locked(ctx, s, rep))
 	s.LogEnd("rotate", err)
 	return arrange.Named(op, errors.Join(err, s.End()))
 }

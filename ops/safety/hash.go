@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"path"
+	"slices"
 
 	"holdfast/flash"
 	"holdfast/ops"
@@ -68,27 +69,33 @@ func readAll(fsys fs.FS, name string) error {
 	return err
 }
 
-// CheckReadable refuses to choose between images of which one cannot be read.
+// CheckReadable refuses to judge images of which one cannot be read: what looks damaged may be whole tomorrow.
 func CheckReadable(r *status.Report, slots ...string) error {
 	for _, name := range slots {
 		if err := Unreadable(r, name); err != nil {
 			return &ops.Error{Kind: ops.NoFlash, Step: name, Err: fmt.Errorf("it cannot be told whether this image is whole: %w", err),
-				Hint: "try again; if the disk has failed there, say which slot is to be replaced: --slot " + name}
+				Hint: "try again; if the disk has failed there, replace it: holdfast install ARCHIVE --slot " + name}
 		}
 	}
 	return nil
 }
 
 // Known is a report with what the hashes said of the same images in an earlier one: in the same slot,
-// with the same content by its ID, and of the same size.
+// with the same content by its ID, and of the same size. Of two images with the same ID nothing is carried:
+// they may have changed places since, and one of them may be damaged.
 func Known(r, earlier *status.Report) *status.Report {
 	for _, i := range r.Images {
 		was, ok := earlier.Image(i.Name)
-		if !ok || i.Integrity != flash.Unknown || was.Integrity == flash.Unknown || was.ID != i.ID || was.Size != i.Size || was.Staged != i.Staged {
+		if !ok || i.Integrity != flash.Unknown || was.Integrity == flash.Unknown || hasTwin(r, i) || was.ID != i.ID || was.Size != i.Size || was.Staged != i.Staged {
 			continue
 		}
 		i.Integrity, i.Signer, i.Broken, i.Problems = was.Integrity, was.Signer, was.Broken, was.Problems
 		r = r.Verified(i)
 	}
 	return r
+}
+
+// hasTwin reports that the flash has another image with the same ID.
+func hasTwin(r *status.Report, i status.Image) bool {
+	return slices.ContainsFunc(r.Images, func(o status.Image) bool { return o.ID == i.ID && o.Name != i.Name && o.Present })
 }

@@ -107,4 +107,11 @@ func TestKnown(t *testing.T) {
 	if now.Images[0].Integrity != flash.Unknown {
 		t.Error("the report that was given has changed")
 	}
+	now.Images[1].ID = now.Images[0].ID // by now they may have changed places
+	was.Images[1].ID = was.Images[0].ID
+	for _, i := range Known(now, was).Images[:2] {
+		if i.Integrity != flash.Unknown {
+			t.Errorf("%s is %v, and has a twin", i.Name, i.Integrity)
+		}
+	}
 }

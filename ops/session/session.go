@@ -4,6 +4,7 @@
 package session
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -41,10 +42,12 @@ type Session struct {
 	Booted string
 	Boot   flash.BootID // of the running kernel
 
+	given    *volume.Volume // as it was named
 	target   status.Target
 	rep      ops.Reporter
-	unlogged sync.Once      // what keeps the log from being written is told once
-	undo     []func() error // in the order of doing
+	places   map[string]fs.FileInfo // of the report's images, by name
+	unlogged sync.Once              // what keeps the log from being written is told once
+	undo     []func() error         // in the order of doing
 }
 
 // Begin takes the locks, makes the flash writable, and repairs it: what it did then is in the log and
@@ -81,7 +84,7 @@ func (s *Session) begin(ctx context.Context, t status.Target, o Options) error {
 		return notWritable(err)
 	}
 	s.undo = append(s.undo, a.Close)
-	s.Dir, s.target = a.Dir, moved(t, a.Volume)
+	s.Dir, s.given, s.target = a.Dir, t.Volume, moved(t, a.Volume)
 	// It may have another name now, by which others would lock it.
 	if name := grubdefault.LockName(a.Volume); name != grubdefault.LockName(t.Volume) {
 		if _, err := s.lock(ctx, []string{name}, o.NoWait); err != nil {
@@ -136,7 +139,10 @@ func (s *Session) recover(ctx context.Context) error {
 		s.Log("repair: %s", line)
 	}
 	if err != nil {
-		return &ops.Error{Kind: kindOf(err), Step: "finish what was interrupted", Err: err, Hint: "see holdfast status; holdfast repair tries again"}
+		e := &ops.Error{Kind: kindOf(err), Step: "finish what was interrupted", Err: err}
+		errors.As(s.Advise(e), &e)
+		e.Hint = cmp.Or(e.Hint, "see holdfast status; holdfast repair tries again")
+		return e
 	}
 	return s.Look()
 }
@@ -169,26 +175,43 @@ func (s *Session) LogEnd(what string, err error) {
 	}
 }
 
-// Look reads the flash again, after something was written. Hashes known before hold for what has the same ID.
+// Look reads the flash again, after something was written. What hashes said holds as long as the image is
+// the same in the same directory.
 func (s *Session) Look() error {
 	r, err := status.Read(s.target)
 	if err != nil {
 		return err
 	}
+	places := directories(r)
 	if s.Report != nil {
-		r = keepHashes(r, s.Report.Images)
+		r = keepHashes(r, s.Report, func(name string) bool { return unmoved(s.places[name], places[name]) })
 	}
-	s.Report = r
+	s.Report, s.places = r, places
 	return nil
 }
 
-// keepHashes gives the images of r what is known of the same image by another name, or by its own. Of
-// copies of one image, of which one is damaged, nobody can tell which is which once they have moved:
-// nothing is known of them then.
-func keepHashes(r *status.Report, known []status.Image) *status.Report {
+// directories are those of the images, by name.
+func directories(r *status.Report) map[string]fs.FileInfo {
+	all := map[string]fs.FileInfo{}
+	for _, i := range r.Images {
+		if info, err := fs.Stat(r.Target.FS, i.Dir); err == nil {
+			all[i.Name] = info
+		}
+	}
+	return all
+}
+
+// unmoved reports that a directory is still the one it was, with the same names in it.
+func unmoved(was, now fs.FileInfo) bool {
+	return was != nil && now != nil && os.SameFile(was, now) && was.ModTime().Equal(now.ModTime())
+}
+
+// keepHashes gives the images of r what is known of them. Not of their like elsewhere: an ID tells what an
+// image ought to be, and of two with the same one may be damaged.
+func keepHashes(r, known *status.Report, unmoved func(name string) bool) *status.Report {
 	for _, now := range r.Images {
-		was, ok := agreed(now, known)
-		if !ok || now.Integrity != flash.Unknown {
+		was, ok := known.Image(now.Name)
+		if !ok || now.ID.IsZero() || now.ID != was.ID || now.Integrity != flash.Unknown || was.Integrity == flash.Unknown || !unmoved(now.Name) {
 			continue
 		}
 		now.Integrity, now.Signer, now.Remark, now.Problems = was.Integrity, was.Signer, was.Remark, was.Problems
@@ -199,24 +222,6 @@ func keepHashes(r *status.Report, known []status.Image) *status.Report {
 	}
 	return r
 }
-
-// agreed is the image of the same content that was hashed, if there is one, and no other copy of it is
-// known to be worse or better, or not known at all. Factory never moves: it speaks for itself, and for
-// nothing else.
-func agreed(now status.Image, known []status.Image) (was status.Image, ok bool) {
-	for _, k := range known {
-		switch {
-		case now.ID.IsZero(), k.ID != now.ID, (k.Name == flash.Factory) != (now.Name == flash.Factory):
-		case k.Integrity == flash.Unknown || ok && k.Integrity != was.Integrity:
-			return status.Image{}, false
-		default:
-			was, ok = k, true
-		}
-	}
-	return was, ok
-}
-
-// End gives the flash back. It is safe to call twice.
 func (s *Session) End() error {
 	var errs []error
 	for len(s.undo) > 0 {

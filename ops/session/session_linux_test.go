@@ -137,7 +137,8 @@ func TestRecovers(t *testing.T) {
 	}
 }
 
-// TestKeepsHashes: an image that was hashed is not hashed again, whatever its slot is called by now.
+// TestKeepsHashes: what was hashed stays known where it is, and says nothing of the same image elsewhere: active is
+// found damaged, and its twin in backup is whole.
 func TestKeepsHashes(t *testing.T) {
 	tg := target(t, makeOne(t, mkdisk.GRUBLegacy, "ext4"))
 	s, err := Begin(t.Context(), tg, options(t), ops.Discard)
@@ -145,51 +146,81 @@ func TestKeepsHashes(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.End()
-	img, _ := s.Report.Image("active")
-	img.Integrity, img.Signer = 1, "somebody"
-	s.Report = s.Report.Verified(img)
-	for _, pair := range [][2]string{{"active", "x"}, {"backup", "active"}, {"x", "backup"}} {
-		if err := os.Rename(filepath.Join(s.Dir, "system", pair[0]), filepath.Join(s.Dir, "system", pair[1])); err != nil {
+	dir := filepath.Join(s.Dir, "system")
+	for _, name := range []string{"kernel.img", "kernel.ver"} {
+		b, err := os.ReadFile(filepath.Join(dir, "active", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, "backup", name), b, 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := s.Look(); err != nil {
-		t.Fatal(err)
+	look := func(active, backup flash.Integrity) {
+		t.Helper()
+		if err := s.Look(); err != nil {
+			t.Fatal(err)
+		}
+		a, _ := s.Report.Image("active")
+		b, _ := s.Report.Image("backup")
+		if a.ID != b.ID || a.Integrity != active || b.Integrity != backup || (a.Broken != "") != (active == flash.Damaged) {
+			t.Errorf("active is %+v, backup %+v, want %v and %v", a, b, active, backup)
+		}
 	}
-	got, _ := s.Report.Image("backup")
-	other, _ := s.Report.Image("active")
-	if got.ID != img.ID || got.Integrity != 1 || got.Signer != "somebody" || other.Integrity != 0 {
-		t.Errorf("backup is %+v, active %+v", got, other)
+	look(flash.Unknown, flash.Unknown)
+	for name, what := range map[string]flash.Integrity{"active": flash.Damaged, "backup": flash.Intact} {
+		img, _ := s.Report.Image(name)
+		if img.Integrity = what; what == flash.Damaged {
+			img.Broken = "kernel.img is damaged"
+		}
+		s.Report = s.Report.Verified(img)
 	}
+	look(flash.Damaged, flash.Intact)
+	for _, pair := range [][2]string{{"active", "x"}, {"backup", "active"}, {"x", "backup"}} {
+		if err := os.Rename(filepath.Join(dir, pair[0]), filepath.Join(dir, pair[1])); err != nil {
+			t.Fatal(err)
+		}
+	}
+	look(flash.Unknown, flash.Unknown)
 }
 
-// TestKeepsHashesOfCopies: one copy of an image vouches for another as little as it condemns it.
-func TestKeepsHashesOfCopies(t *testing.T) {
-	image := func(name string, id byte, integrity flash.Integrity) status.Image {
-		return status.Image{Image: flash.Image{Name: name, Present: true, ID: flash.ID{id}}, Integrity: integrity}
-	}
-	tests := []struct {
-		name  string
-		known []status.Image
-		want  string // of active, backup, factory, all of the same content
-	}{
-		{"nothing", nil, "checking checking checking"},
-		{"one is damaged", []status.Image{image("active", 1, flash.Damaged), image("backup", 1, flash.Intact)}, "checking checking checking"},
-		{"one is whole", []status.Image{image("active", 1, flash.Intact), image("backup", 1, flash.Damaged)}, "checking checking checking"},
-		{"one is not known", []status.Image{image("active", 1, flash.Intact), image("backup", 1, flash.Unknown)}, "checking checking checking"},
-		{"they agree", []status.Image{image("active", 1, flash.Intact), image("backup", 1, flash.Intact)}, "intact intact checking"},
-		{"factory is not known", []status.Image{image("active", 1, flash.Intact), image("factory", 1, flash.Unknown)}, "intact intact checking"},
-		{"factory only", []status.Image{image("factory", 1, flash.Damaged)}, "checking checking damaged"},
-		{"of others", []status.Image{image("active", 2, flash.Intact), image("backup", 0, flash.Intact)}, "checking checking checking"},
-	}
-	for _, tt := range tests {
-		r := &status.Report{Images: []status.Image{image("active", 1, 0), image("backup", 1, 0), image("factory", 1, 0)}}
-		var got []string
-		for _, i := range keepHashes(r, tt.known).Images {
-			got = append(got, i.Integrity.String())
+// TestAdvise: the kernel takes blocks out of use whose bitmaps do not fit, and says that the disk is full, with
+// megabytes free. One that is full is told as such.
+func TestAdvise(t *testing.T) {
+	for _, fits := range []bool{true, false} {
+		disk := makeOne(t, mkdisk.GRUBLegacy, "ext2")
+		for _, group := range []string{"0", "1"} {
+			if !fits {
+				tell(t, "e2fsprogs", "debugfs", "-w", "-R", "set_bg "+group+" free_blocks_count 77", disk+"?offset=1048576")
+			}
 		}
-		if strings.Join(got, " ") != tt.want {
-			t.Errorf("%s: %v, want %s", tt.name, got, tt.want)
+		s, err := Begin(t.Context(), target(t, disk), options(t), ops.Discard)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.End()
+		err = os.WriteFile(filepath.Join(s.Dir, "cfg/more"), make([]byte, 1<<20), 0o644)
+		if fits {
+			err = syscall.ENOSPC
+		}
+		if !errors.Is(err, syscall.ENOSPC) {
+			t.Fatalf("WriteFile = %v, want ENOSPC", err)
+		}
+		err = s.Advise(&ops.Error{Kind: ops.NoSpace, Err: errors.New("the flash is full"), Hint: "remove something"})
+		want := "remove something"
+		if !fits {
+			want = "it needs a check: e2fsck -y '" + disk + "?offset=1048576' while it is not mounted"
+		}
+		var known *ops.Error
+		if !errors.As(err, &known) || known.Kind != ops.NoSpace || known.Hint != want {
+			t.Errorf("Advise = %#v, want the hint %q", err, want)
+		}
+		err = s.Advise(fmt.Errorf("rename: %w", syscall.EROFS))
+		if !errors.As(err, &known) || known.Kind != ops.NotWritable || !strings.Contains(known.Hint, "e2fsck -y") || !errors.Is(err, syscall.EROFS) {
+			t.Errorf("Advise of what became read-only = %#v", err)
+		}
+		if err := s.Advise(context.Canceled); err != context.Canceled {
+			t.Errorf("Advise = %v", err)
 		}
 	}
 }

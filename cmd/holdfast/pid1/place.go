@@ -4,10 +4,11 @@ import (
 	"errors"
 
 	"holdfast/cmd/holdfast/stage"
+	"holdfast/flash/access"
 	"holdfast/flash/volume"
 )
 
-// driver is a file system's driver with the options that keep it from writing.
+// driver is a file system's driver with the options that keep it from writing, or that it needs to be written to later.
 type driver struct{ name, options string }
 
 // drivers lists those that may read a file system, the best first. ext4 reads all three. noload keeps
@@ -27,7 +28,7 @@ func drivers(s volume.Seen) []driver {
 	case "ext4":
 		return []driver{{"ext4", journal}, {"ext4", "noload"}}
 	}
-	return []driver{{s.Type, ""}}
+	return []driver{{s.Type, access.Options(s.Type)}}
 }
 
 // place mounts a volume where it stays, by the first driver that can.

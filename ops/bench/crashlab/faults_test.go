@@ -65,6 +65,9 @@ func suffer(t *testing.T, lab *crashlab.Lab, s crashlab.Scenario, f crashlab.Fau
 		if f.Kind == crashlab.Write && !slices.Contains([]int{0, 1, 4, 5}, code) || r.Err != nil && len(r.Err.Error()) < 10 {
 			t.Errorf("%s: exit code %d, %q", name, code, r.Err)
 		}
+		if f.Kind == crashlab.Read && f.Times == 0 && slices.Contains([]int{int(ops.Invalid), int(ops.Refused)}, code) {
+			t.Errorf("%s: exit code %d, %q: what cannot be read is called damaged", name, code, r.Err)
+		}
 		if !r.Hit {
 			if r.Err != nil {
 				t.Errorf("%s: nothing failed, and yet: %v", name, r.Err)

@@ -40,7 +40,7 @@ const (
 
 var omissions = []omission{
 	{"stage", [3]string{"-", "install", "install"}, onExt2 + "1662 states"},
-	{"record-made", [3]string{"-", "-", "-"}, vfats},
+	{"record-made", [3]string{"-", "-", "-"}, "it is for vfat, whose lab finds 10 of 239 states bad without it: a record's file shares its cluster with another"},
 	{"record-named", [3]string{"-", "-", "-"}, vfats},
 	{"record", [3]string{"records", "records", "records"}, ""},
 	{"swap", [3]string{"install, no backup", "install", "install"}, ""},

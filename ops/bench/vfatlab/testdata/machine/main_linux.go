@@ -1,6 +1,7 @@
 // Command machine is /init of the lab's machine. lab=record on the kernel's command line has it do the
 // steps of /steps on the flash that the first disk holds, one mount each; lab=recover has it repair every
-// flash of many that lie one behind the other on that disk.
+// flash of many that lie one behind the other on that disk; lab=access has it say how the flash is mounted before,
+// within and after an operation.
 //
 // It tells the recorder of the disk, which is outside, where it is by a write to the disk's last sector,
 // which is behind every file system.
@@ -41,6 +42,8 @@ func main() {
 		record()
 	case "recover":
 		recoverAll()
+	case "access":
+		showAccess()
 	}
 	say("\nEND")
 	unix.Sync()
@@ -115,9 +118,9 @@ func recoverOne(i int) map[string]any {
 	return result
 }
 
-// start mounts the flash, repairs it and does what comes then.
+// start mounts the flash read-only, as vfat has it when nobody says more, repairs it and does what comes then.
 func start(then func() error) (said []string, err error) {
-	if err := unix.Mount(part, flashDir, "vfat", 0, ""); err != nil {
+	if err := unix.Mount(part, flashDir, "vfat", unix.MS_RDONLY, ""); err != nil {
 		return nil, err
 	}
 	said, err = repairFlash()

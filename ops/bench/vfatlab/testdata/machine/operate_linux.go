@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"strings"
 	"time"
 
 	"holdfast/flash"
@@ -13,6 +14,7 @@ import (
 	"holdfast/flash/volume"
 	"holdfast/ops"
 	"holdfast/ops/archive"
+	"holdfast/ops/history"
 	"holdfast/ops/install"
 	"holdfast/ops/remove"
 	"holdfast/ops/repair"
@@ -37,6 +39,8 @@ func operate(words []string) error {
 		return err
 	case "record":
 		return markConfirmed(about, options(words[2:]))
+	case "log":
+		return history.Append(flashDir, about+strings.Repeat(" a long story", 60)) // more than a cluster, with the next one
 	}
 	report, closer, err := look()
 	if err != nil {
@@ -119,10 +123,8 @@ func goOn() error {
 		return err
 	}
 	s.Log("the lab goes on")
-	if err := s.End(); err != nil {
-		return err
-	}
-	return os.WriteFile(flashDir+"/cfg/other", make([]byte, 16<<10), 0o644)
+	err = os.WriteFile(s.Dir+"/cfg/other", make([]byte, 16<<10), 0o644)
+	return errors.Join(err, s.End())
 }
 
 type reporter struct{ said []string }
