@@ -118,7 +118,7 @@ func (s *taskScreen) spell(k tea.KeyPressMsg) move {
 }
 
 func (s *taskScreen) agree(word string) move {
-	s.text, s.told, s.word = pager{}, nil, entry{} // what comes of it is read from its start
+	s.text, s.told, s.word, s.spells = pager{}, nil, entry{}, false // what comes of it is read from its start
 	s.errand.send(s.view.snap)
 	return move{taken: true, ask: &request{kind: doTask, draft: s.draft(), word: word}}
 }
