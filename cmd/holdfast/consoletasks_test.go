@@ -72,7 +72,7 @@ func TestRepairInStage(t *testing.T) {
 	must(t, m.Close())
 
 	ctx, m = bootDisk(t, disk)
-	said := showsAll("an install was interrupted before it changed", "Esc dismiss", "> active   1.3.124", "  backup   1.3.123")
+	said := showsAll("was interrupted before it changed", "Esc dismiss", "> active   1.3.124", "  backup   1.3.123")
 	must(t, m.Serial(0).WaitScreen(ctx, said))
 	must(t, m.WaitVGAScreen(ctx, said))
 	must(t, m.Close())
