@@ -142,7 +142,7 @@ func (h *hub) change(a Action, d *Draft) {
 		h.send(func() {
 			if number == h.target {
 				h.outdate(outdated(a))
-				if h.state.Target.Notice == interrupted && err == nil { // every change begins with a repair
+				if h.toldToRepair() && err == nil { // every change begins with a repair
 					h.state.Target.Notice = ""
 				}
 				h.reread(after, lost, true)

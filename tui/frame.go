@@ -33,13 +33,22 @@ func (m *root) frame() []string {
 		lines = append(lines, nil)
 	}
 	if !m.countdown.active() {
-		lines = append(lines, v.foot(own, w))
+		lines = append(lines, v.foot(m.everywhere(), own, w))
 	}
 	out := make([]string, len(lines))
 	for i, l := range lines {
 		out[i] = v.theme.draw(l, w)
 	}
 	return out
+}
+
+// everywhere are the keys that every screen has, but for one on which a word is typed.
+func (m *root) everywhere() []key.Binding {
+	if t, ok := m.top().(interface{ typed() bool }); ok && t.typed() {
+		return nil
+	}
+	k := m.view.keys
+	return []key.Binding{k.Boot, k.Logs, k.Help, k.Leave, k.Default}
 }
 
 // teller is a screen that may be about an action of its own.
@@ -131,10 +140,8 @@ func problems(r *status.Report) string {
 }
 
 // foot names the keys, those of every screen first: they stay where they are.
-func (v *view) foot(own []key.Binding, width int) line {
-	k := v.keys
-	global := []key.Binding{k.Boot, k.Logs, k.Help, k.Leave, k.Default}
-	all := append(append(global, own...), k.Repaint)
+func (v *view) foot(global, own []key.Binding, width int) line {
+	all := append(append(global, own...), v.keys.Repaint)
 	space := gap
 	if whole := keyLine(all[:len(all)-1], gap, 1<<10); len(whole) > width {
 		space = " "

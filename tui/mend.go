@@ -1,7 +1,13 @@
 package tui
 
-// interrupted is what a running system is told.
-const interrupted = "an operation was interrupted: leave this and run holdfast repair"
+import (
+	"strings"
+
+	"holdfast/ops/repair"
+)
+
+// toRepair is what a running system is told to do about what a repair would put right.
+const toRepair = ": leave this and run holdfast repair"
 
 // planRepair looks whether a crash, or an image that did not confirm, has left something to put right.
 // In the stage that is done at once, before an automatic boot counts down; a running system is only
@@ -20,7 +26,7 @@ func (h *hub) planRepair() {
 			case !d.open() || h.state.Action != nil:
 				h.mended(d)
 			case !h.o.Stage:
-				h.state.Target.Notice = interrupted
+				h.state.Target.Notice = repair.Reason(d.Lines) + toRepair
 				h.say("%s", h.state.Target.Notice)
 				h.mended(d)
 			default:
@@ -30,6 +36,9 @@ func (h *hub) planRepair() {
 		}
 	})
 }
+
+// toldToRepair reports whether the notice is that of a repair that is due.
+func (h *hub) toldToRepair() bool { return strings.HasSuffix(h.state.Target.Notice, toRepair) }
 
 // mended goes on with what waited for the repair, or for news that there is none to make.
 func (h *hub) mended(d *Draft) {

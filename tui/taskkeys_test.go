@@ -96,6 +96,27 @@ func TestTaskKeys(t *testing.T) {
 	}
 }
 
+// TestWordOutlivesItsQuestion: another console changes the flash while a word is typed. What is left of the
+// word leads nowhere: "backup" and Enter would boot.
+func TestWordOutlivesItsQuestion(t *testing.T) {
+	state := asked(Draft{Task: Task{Verb: Removes, Object: "backup"}, Word: "backup"})()
+	m, sent := newScreen(t, serial, state, 80, 24)
+	press(m, "down", "x", "b", "a")
+	gone := *state
+	gone.Drafts = map[string]*Draft{serial.Name: {Task: Task{Verb: Removes, Object: "backup"}, Refused: "the flash was changed at tty0 meanwhile"}}
+	feed(m, snapshotMsg{&gone})
+	press(m, "c", "k", "u", "p", "enter", "b", "enter", "q", "l", "enter")
+	if len(*sent) != 1 || m.top().Is() != taskKind {
+		t.Errorf("the rest of the word asks %+v and leads to screen %d", (*sent)[1:], m.top().Is())
+	}
+	if foot := m.frame()[23]; strings.Contains(foot, "boot") {
+		t.Errorf("the foot offers what no key does: %q", foot)
+	}
+	if press(m, "esc"); m.top().Is() != imagesKind {
+		t.Errorf("Esc leads to screen %d", m.top().Is())
+	}
+}
+
 // TestTaskTold: an install from the plan to its outcome, which stays until Esc, and leads to the images.
 func TestTaskTold(t *testing.T) {
 	for _, failed := range []bool{false, true} {

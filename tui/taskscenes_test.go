@@ -150,7 +150,7 @@ func taskScenes() []scene {
 		}, nil},
 		{"told-to-repair", serial, func() *Snapshot {
 			s := toldState()
-			s.Target.Notice = interrupted
+			s.Target.Notice = "an operation was interrupted" + toRepair
 			return s
 		}, nil},
 	}

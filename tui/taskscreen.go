@@ -19,6 +19,7 @@ type taskScreen struct {
 	told   *Outcome // what came of it; nil: nothing yet
 	text   pager
 	word   entry
+	spells bool // a word was asked for here: who types it may not have seen that the question is gone
 }
 
 // showTask leads to the plan of a task.
@@ -86,12 +87,19 @@ func (s *taskScreen) Update(k tea.KeyPressMsg) move {
 	case back && s.draft() == nil:
 		return move{taken: true, back: true, ask: &request{kind: dropTask}}
 	case s.ready() && s.draft().Word != "":
+		s.spells = true
 		return s.spell(k)
+	case s.spells && !back && k.Mod&tea.ModCtrl == 0:
+		s.text.Update(k, v.keys.withoutLetters())
+		return move{taken: true}
 	case key.Matches(k, v.keys.Yes) && s.ready():
 		return s.agree("")
 	}
 	return move{taken: s.text.Update(k, v.keys) || key.Matches(k, v.keys.tasks()...)}
 }
+
+// typed reports whether letters are the letters of a word here, and lead nowhere.
+func (s *taskScreen) typed() bool { return s.spells || s.ready() && s.draft().Word != "" }
 
 // spell takes a key while a word is typed: letters are its letters, and scroll nothing. It is not the
 // key that brought the plan that agrees to it: when that is held it must not do what nobody has read.
@@ -110,7 +118,7 @@ func (s *taskScreen) spell(k tea.KeyPressMsg) move {
 }
 
 func (s *taskScreen) agree(word string) move {
-	s.text, s.told, s.word = pager{}, nil, entry{} // what comes of it is read from its start
+	s.text, s.told, s.word, s.spells = pager{}, nil, entry{}, false // what comes of it is read from its start
 	s.errand.send(s.view.snap)
 	return move{taken: true, ask: &request{kind: doTask, draft: s.draft(), word: word}}
 }

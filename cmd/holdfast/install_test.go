@@ -284,6 +284,11 @@ func TestMakeRoom(t *testing.T) {
 		t.Errorf("what is too large in any case: exit %d, %s", code, errs)
 	}
 	bytes := readFile(t, s.archives["1.3.125"])
+	short := filepath.Join(s.dir, "short.tgz") // its last bytes say that it is a gigabyte long
+	must(t, os.WriteFile(short, append(slices.Clone(bytes[:len(bytes)-30000]), 0, 0, 0, 0x3f), 0o644))
+	if code, _, errs := s.cli("install " + short + " --yes"); code != int(ops.Invalid) {
+		t.Errorf("an archive that was cut short: exit %d, %s", code, errs)
+	}
 	bytes[len(bytes)-30000] ^= 1
 	damaged := filepath.Join(s.dir, "damaged.tgz")
 	must(t, os.WriteFile(damaged, bytes, 0o644))

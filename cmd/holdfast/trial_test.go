@@ -383,3 +383,16 @@ func TestConfirmOnOldSystem(t *testing.T) {
 		}
 	}
 }
+
+// TestLooksAnew: who holds a flash in an image file open, as the console does, sees what an operation has
+// written to it, through a mount of its own.
+func TestLooksAnew(t *testing.T) {
+	disk := lookDisk(t, "grub-legacy")
+	_, before := read(t, disk)
+	holdfast(t, "rotate", "--yes", "--flash", disk)
+	after, err := status.Read(before.Target)
+	must(t, err)
+	if a, b := after.Images[0].ID, after.Images[1].ID; a != before.Images[1].ID || b != before.Images[0].ID {
+		t.Errorf("after a rotation active and backup are %v and %v, as before it", after.Images[0].Version, after.Images[1].Version)
+	}
+}

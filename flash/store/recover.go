@@ -342,9 +342,22 @@ func (d *decision) tell(s shelf, images map[string]found) {
 	for _, dir := range []string{flash.Active, flash.Backup, flash.Incoming, flash.Hold, flash.Trash} {
 		empty := dir == flash.Incoming && !images[dir].Present // it may stay, and nobody needs to know
 		if s[dir] != "" && !empty && !d.goal.has(dir) && dir != d.restage {
-			d.line("deleted: %s, in %s", title(images[dir]), dir)
+			d.line("%s", d.goes(images[dir], dir))
 		}
 	}
+}
+
+// goes says of an image why it is deleted. Nearly all of the time of an installation is that of writing to
+// incoming, when no record speaks of it yet: what a cut has left of it is said so that an operator knows it.
+func (d *decision) goes(img found, dir string) string {
+	if dir != flash.Incoming || d.event.Kind != flash.NoEvent {
+		return fmt.Sprintf("deleted: %s, in %s", title(img), dir)
+	}
+	what := "an install"
+	if img.Version != "" {
+		what += " of " + img.Version
+	}
+	return what + " was interrupted before it changed the slots: what it had written is deleted"
 }
 
 func (d *decision) line(format string, args ...any) {

@@ -136,8 +136,8 @@ func TestRecoverLeft(t *testing.T) {
 		{"nothing", map[string]string{"active": "v2", "backup": "v1"}, nil, "active=v2 backup=v1", ""},
 		{"half an image", map[string]string{"active": "v2", "incoming": "v3"}, func(t *testing.T, images string) {
 			os.Remove(filepath.Join(images, "incoming", "SHA256SUMS"))
-		}, "active=v2", "deleted: v3, in incoming"},
-		{"a whole image that nobody needs", map[string]string{"active": "v2", "incoming": "v3"}, nil, "active=v2", "deleted: v3, in incoming"},
+		}, "active=v2", "an install of v3 was interrupted before it changed the slots: what it had written is deleted"},
+		{"a whole image that nobody needs", map[string]string{"active": "v2", "incoming": "v3"}, nil, "active=v2", "an install of v3 was interrupted before it changed the slots: what it had written is deleted"},
 		{"a file for records that was not finished", map[string]string{"active": "v2"}, func(t *testing.T, images string) {
 			place(t, filepath.Join(images, "../cfg"), map[string]string{"slots0.new": "", "slots1.new": "x", "holdfast.log.new": "x"})
 		}, "active=v2", "deleted: cfg/slots0.new, which was not finished; deleted: cfg/slots1.new, which was not finished; " +

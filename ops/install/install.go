@@ -76,6 +76,13 @@ func (r Request) Plan(ctx context.Context) (Plan, error) {
 		return Plan{}, arrange.Named(op, err)
 	}
 	p, err := r.plan(ctx, r.Report, img, need)
+	if err == nil && !r.Source.Once && (p.room != "" || p.short()) {
+		// How long it is says its end, which one that was cut short has not: nothing on the flash is
+		// called in its way before the archive is known to be whole.
+		if img, err = archive.Copy(ctx, r.Source, r.Report.Target.Trust, 0, archive.Discard, r.progress()); err == nil {
+			p, err = r.plan(ctx, p.report, img, img.Size())
+		}
+	}
 	return p, arrange.Named(op, err)
 }
 

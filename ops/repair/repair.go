@@ -124,6 +124,17 @@ func (p Plan) Lines() []ops.Line {
 	return lines
 }
 
+// Reason says in a few words why there is something to repair, from the lines of a plan.
+func Reason(lines []ops.Line) string {
+	switch {
+	case len(lines) == 0 || lines[0].Label == "repair":
+		return "an operation was interrupted"
+	case lines[0].Label == "bad":
+		return "an image has used up its tries"
+	}
+	return "the state records are out of date"
+}
+
 // String is Lines, joined.
 func (p Plan) String() string { return ops.Join(p.Lines()) }
 

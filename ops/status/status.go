@@ -65,6 +65,11 @@ type Report struct {
 // Read reports on the flash t. Nothing is hashed: that takes seconds, and the first screen must not
 // wait for it.
 func Read(t Target) (*Report, error) {
+	for _, fsys := range []fs.FS{t.FS, t.GRUB.FS} {
+		if f, ok := fsys.(interface{ Forget() }); ok {
+			f.Forget() // it was written since, by an operation through a mount of its own
+		}
+	}
 	f, err := flash.Read(t.FS)
 	if err != nil {
 		if t.Name != "" {

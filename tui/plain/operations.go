@@ -53,7 +53,7 @@ func (m *session) operations(r *status.Report) []item {
 		item{label: "remove an image", do: func() { m.remove(r) }},
 		item{label: "verify the images", do: func() { m.verify(r) }})
 	if p, err := m.planRepair(r, ""); err == nil && !p.Nothing() {
-		items = append(items, item{label: "repair: an operation was interrupted", do: func() { m.repair(r, "") }})
+		items = append(items, item{label: "repair: " + repair.Reason(p.Lines()), do: func() { m.repair(r, "") }})
 	}
 	return items
 }

@@ -181,7 +181,7 @@ func (m *session) images() []item {
 		m.printf("! %s\n", p)
 	}
 	if p, err := m.planRepair(r, ""); err == nil && !p.Nothing() {
-		m.printf("! an operation was interrupted\n")
+		m.printf("! %s\n", repair.Reason(p.Lines()))
 	}
 	m.printf("next boot %s\n", nextBoot(r.Boot))
 	if said := repair.Said(r, r.Record.Last); said != "" {

@@ -5,6 +5,9 @@
 package stage
 
 import (
+	"slices"
+	"time"
+
 	"holdfast/flash/signature"
 	"holdfast/flash/volume"
 	"holdfast/ops/status"
@@ -74,6 +77,7 @@ func (i Info) Target() (status.Target, bool) {
 	if i.State != Found {
 		return status.Target{}, false
 	}
+	i.awaitMount()
 	t := status.Target{
 		FS:     volume.Directory(i.Flash.Dir),
 		Name:   i.Flash.Device,
@@ -87,6 +91,22 @@ func (i Info) Target() (status.Target, bool) {
 	t.GRUB = i.grub()
 	t.Trust, _ = signature.ReadTrust(TrustDir) // which holds the error too
 	return t, true
+}
+
+// guardTime is how long the guard of an operation that died may take: it waits 10 s for what is busy.
+const guardTime = 12 * time.Second
+
+// awaitMount waits until the flash is where PID 1 mounted it. The guard of a console that died in an
+// operation may have to mount it anew, and who starts meanwhile would find an empty directory there.
+func (i Info) awaitMount() {
+	if !slices.ContainsFunc(i.Mounts, func(m Mount) bool { return m.Dir == i.Flash.Dir }) {
+		return
+	}
+	for end := time.Now().Add(guardTime); time.Now().Before(end); time.Sleep(watchFast) {
+		if m, err := volume.MountOn(i.Flash.Dir); err != nil || m != nil {
+			return
+		}
+	}
 }
 
 // grub opens the place of GRUB's files.

@@ -47,6 +47,13 @@ func (c *cache) put(key cacheKey, block []byte) {
 	c.order = append(c.order, key)
 }
 
+// Forget forgets what was read: who looks again sees what has been written to the device since.
+func (f *FS) Forget() {
+	f.cache.Lock()
+	defer f.cache.Unlock()
+	f.cache.blocks, f.cache.order = nil, nil
+}
+
 // block reads a block of metadata, which nobody may change. It is checked, where check is not nil,
 // when it comes from the device.
 func (f *FS) block(number uint64, inode uint32, check func([]byte) error) ([]byte, error) {

@@ -103,8 +103,10 @@ func (f *FS) ReadDir(name string) ([]fs.DirEntry, error) {
 
 // Map says where the bytes of a file lie, of a link of what it leads to. Blocks behind the file's end
 // are listed as well, unwritten as a rule. A file or directory within its inode is one extent with
-// blockmap.Inline, and no place. It is an error when a block is outside of the file system.
+// blockmap.Inline, and no place. It is an error when a block is outside of the file system. It is read
+// from the device each time: sectors are written by it.
 func (f *FS) Map(name string) (blockmap.Map, error) {
+	f.Forget()
 	in, err := f.find("map", name, true)
 	if err != nil {
 		return blockmap.Map{}, err

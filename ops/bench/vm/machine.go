@@ -67,6 +67,15 @@ func (m *Machine) Reset(ctx context.Context) error {
 	return m.monitor.run(ctx, "system_reset", nil, nil)
 }
 
+// Plug connects a raw disk image to the running machine, as a virtio disk, under a name of QEMU's.
+func (m *Machine) Plug(ctx context.Context, name, path string) error {
+	drive := map[string]any{"node-name": name, "driver": "raw", "file": map[string]any{"driver": "file", "filename": path}}
+	if err := m.monitor.run(ctx, "blockdev-add", drive, nil); err != nil {
+		return err
+	}
+	return m.monitor.run(ctx, "device_add", map[string]any{"driver": "virtio-blk-pci", "id": name + "-disk", "drive": name}, nil)
+}
+
 // Close kills the machine if it still runs, and removes its sockets. The screens and logs of its
 // serial lines remain. Calling it again does nothing.
 func (m *Machine) Close() error {
