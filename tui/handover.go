@@ -3,6 +3,7 @@ package tui
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 
 	"holdfast/ops"
@@ -18,7 +19,8 @@ func (h *hub) boot(console, image string) {
 	action := Action{Console: console, Verb: Boots, Object: image}
 	o := h.o.Session
 	o.NoWait = console == "" // nobody is there who could end the wait
-	plan, err := boot.Request{Report: h.state.Report, Image: image, Consoles: h.o.Kernel, Operator: console, Session: o}.Plan()
+	_, _, another := h.state.Report.Preferred(append(slices.Clone(h.tried), image)...)
+	plan, err := boot.Request{Report: h.state.Report, Image: image, Consoles: h.o.Kernel, Operator: console, Session: o, Alone: console == "" && another}.Plan()
 	if err == nil && h.o.Machine == nil {
 		err = &ops.Error{Kind: ops.Refused, Op: "boot", Err: errors.New("this is a demonstration: nothing is booted")}
 	}

@@ -377,6 +377,9 @@ func TestConfirmOnOldSystem(t *testing.T) {
 		if got, _, _ := strings.Cut(s.state(t, slot), " "); got != want {
 			t.Errorf("img=%s: it is %s, want %s", slot, got, want)
 		}
+		if _, now := read(t, s.flash); now.Default() != "active" {
+			t.Errorf("img=%s: the boot default is %s: what was installed would never be tried", slot, now.Default())
+		}
 		s.do(t, "confirm --slot "+slot) // whoever knows better
 		if got := s.state(t, slot); got != "confirmed" {
 			t.Errorf("told so, %s is %s", slot, got)

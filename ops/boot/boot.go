@@ -41,6 +41,7 @@ type Request struct {
 	Append   string          // words for this boot only
 	Replace  *string         // the whole command line for this boot only
 	Session  session.Options // for counting a try of an image on trial
+	Alone    bool            // nobody is there: an image on trial whose try cannot be counted is not booted beside another one
 }
 
 // Plan is what a boot will do. It changes nothing that is stored but how many tries are left of an image
@@ -54,6 +55,7 @@ type Plan struct {
 	fsys    fs.FS
 	target  status.Target
 	session session.Options
+	instead string // what boots rather than an image whose try is not counted; "" for nothing
 }
 
 // Plan composes the boot and refuses, as an *ops.Error of kind Invalid or Refused, what cannot or
@@ -82,6 +84,9 @@ func (r Request) Plan() (Plan, error) {
 		return p, fail(ops.Invalid, "compose the command line", err)
 	}
 	p.Warnings = warnings(p)
+	if other, _, ok := r.Report.Preferred(img.Name); ok && r.Alone {
+		p.instead = other.Name
+	}
 	return p, nil
 }
 
@@ -136,8 +141,7 @@ func (p Plan) Apply(ctx context.Context, m Machine, rep ops.Reporter) error {
 	if err := ctx.Err(); err != nil {
 		return errors.Join(err, m.Unload())
 	}
-	p.countTry(ctx, rep)
-	if err := ctx.Err(); err != nil {
+	if err := errors.Join(p.countTry(ctx, rep), ctx.Err()); err != nil {
 		return errors.Join(err, m.Unload())
 	}
 	restore, err := m.Release(p)

@@ -21,14 +21,22 @@ func (p Plan) onTrial() bool {
 func (p Plan) left() int { return max(p.Image.Entry.Tries-1, 0) }
 
 // countTry writes down, durably, that the image has one try less. What keeps it from that is said, and
-// keeps nobody from booting: an image that may be good is better than none.
-func (p Plan) countTry(ctx context.Context, rep ops.Reporter) {
+// keeps nobody from booting: an image that may be good is better than none. But where nobody is there, and
+// another image can boot, that one is: an image whose tries are not counted could fail for ever.
+func (p Plan) countTry(ctx context.Context, rep ops.Reporter) error {
 	if !p.onTrial() {
-		return
+		return nil
 	}
-	if err := p.writeTry(ctx, rep); err != nil {
-		rep.Log(fmt.Sprintf("this try of %s is not counted: %v", p.Image.Name, err))
+	err := p.writeTry(ctx, rep)
+	if err == nil {
+		return nil
 	}
+	err = fmt.Errorf("this try of %s is not counted: %w", p.Image.Name, err)
+	if p.instead != "" {
+		return fail(ops.Refused, "", fmt.Errorf("%w; %s can boot instead", err, p.instead))
+	}
+	rep.Log(err.Error())
+	return nil
 }
 
 func (p Plan) writeTry(ctx context.Context, rep ops.Reporter) error {

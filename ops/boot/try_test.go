@@ -39,3 +39,23 @@ func TestTryCannotBeCounted(t *testing.T) {
 		}
 	}
 }
+
+// TestTryNotCountedAlone: nobody is there, and a try cannot be counted: the other image boots, if there is one.
+func TestTryNotCountedAlone(t *testing.T) {
+	for _, other := range []string{"", "it cannot boot"} {
+		r := report(t, nil)
+		r.Images = slices.Clone(r.Images)
+		r.Images[0].ID = flash.ID{1}
+		r.Images[0].Entry = flash.Entry{ID: flash.ID{1}, State: flash.Trial, Tries: 2}
+		r.Images[1].Broken = other
+		p, err := Request{Report: r, Image: "active", Consoles: consoles, Alone: true}.Plan()
+		if err != nil {
+			t.Fatal(err)
+		}
+		m := &machine{failAt: "jump"}
+		err = p.Apply(t.Context(), m, ops.Discard)
+		if jumped := err != nil && strings.Contains(err.Error(), "hand the machine over"); jumped != (other != "") {
+			t.Errorf("backup: %q: %v", other, err)
+		}
+	}
+}

@@ -21,6 +21,7 @@ type Plan struct {
 	change   grubdefault.Request
 	image    status.Image // that is marked confirmed; zero when none is
 	unmarked string       // why none is, "" where there is nothing to say about it
+	kept     string       // why the default is left as it is although another slot was booted; "" mostly
 	failed   error        // the default cannot be set; the image is marked all the same
 }
 
@@ -32,6 +33,10 @@ func (r Request) Plan() (Plan, error) {
 	if slot := r.slot(); slot != "" {
 		p.mark(slot)
 	}
+	if err == nil && r.superseded() {
+		change = grubdefault.Request{Entry: r.Report.Boot.Saved.Entry()} // as it is
+		p.kept = "the boot default stays: this system has put another image into active, which is to boot next"
+	}
 	if err == nil {
 		change.Report, change.Booted = r.Report, true
 		p.change = change
@@ -42,6 +47,12 @@ func (r Request) Plan() (Plan, error) {
 	}
 	p.failed = err
 	return p, nil
+}
+
+// superseded reports that the running system, booted from another slot, has installed an image to active
+// and made it the boot default: that a boot was good, before, must not keep the new image from being tried.
+func (r Request) superseded() bool {
+	return r.Slot == "" && r.slot() != flash.Active && r.Running.changed(r.Report.Record, flash.Active) && r.Report.Default() == flash.Active
 }
 
 // slot is what was booted, "" when that is not known or there is nothing to confirm.
@@ -91,6 +102,9 @@ func (p Plan) Lines() []ops.Line {
 	if p.failed != nil {
 		return append(lines, ops.Line{Label: "warning", Text: "the boot default is not set: " + p.failed.Error()})
 	}
+	if p.kept != "" {
+		lines = append(lines, ops.Line{Label: "note", Text: p.kept})
+	}
 	for _, l := range p.Default.Lines() {
 		if l.Label != "writes" || !p.Default.Nothing() {
 			lines = append(lines, l)
@@ -108,6 +122,9 @@ func (p Plan) Lines() []ops.Line {
 // String is Lines, joined.
 func (p Plan) String() string { return ops.Join(p.Lines()) }
 
+// Kept says why the boot default is left as it is although another slot was booted; "" otherwise.
+func (p Plan) Kept() string { return p.kept }
+
 // Unmarked says why the image is not marked as confirmed although it is not yet; "" otherwise.
 func (p Plan) Unmarked() string { return p.unmarked }
 
@@ -122,6 +139,9 @@ func (p Plan) name() string {
 func (p Plan) Apply(ctx context.Context, rep ops.Reporter) error {
 	if p.unmarked != "" {
 		rep.Log("not marked as confirmed: " + p.unmarked)
+	}
+	if p.kept != "" {
+		rep.Log(p.kept)
 	}
 	if !p.image.Present {
 		return p.setDefault(ctx, rep)
