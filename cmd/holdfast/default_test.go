@@ -15,6 +15,7 @@ import (
 	"strings"
 	"testing"
 
+	"holdfast/flash/volume"
 	"holdfast/kexec/kexectest"
 	"holdfast/ops"
 	"holdfast/ops/status"
@@ -218,11 +219,28 @@ func TestDefaultOfDisk(t *testing.T) {
 			if *was.Entry == s.entry {
 				want = 0
 			}
-			if n := sectorsThatDiffer(before, readFile(t, disk)); n != want {
+			after := readFile(t, disk)
+			if want == 1 && strings.HasPrefix(s.args, "confirm") { // it marks the image too, on the flash
+				flash := document(t, "status", "--flash", disk).Slots[0]
+				if flash.State != "confirmed" {
+					t.Errorf("%s: %s: active is %s", loader, s.args, flash.State)
+				}
+				before, after = before[:secondPartition(t, disk)], after[:secondPartition(t, disk)]
+			}
+			if n := sectorsThatDiffer(before, after); n != want {
 				t.Errorf("%s: %s: %d sectors differ, want %d", loader, s.args, n, want)
 			}
 		}
 	}
+}
+
+// secondPartition is where the flash of a disk begins, in bytes.
+func secondPartition(t testing.TB, name string) int64 {
+	t.Helper()
+	v, err := volume.Open(name + ":2")
+	must(t, err)
+	defer v.Close()
+	return v.Start
 }
 
 func readFile(t testing.TB, name string) []byte {

@@ -181,7 +181,7 @@ func TestFullFlash(t *testing.T) {
 	_, before := s.tree(t)
 	var out, errs bytes.Buffer
 	code := run(t.Context(), []string{"install", "-", "--yes", "--flash", s.flash}, bytes.NewReader(big), &out, &errs)
-	if code != int(ops.NoSpace) || !strings.Contains(errs.String(), "could be removed: backup") {
+	if code != int(ops.NoSpace) || !strings.Contains(errs.String(), "it would not fit without backup either") {
 		t.Errorf("exit %d\n%s%s", code, &out, &errs)
 	}
 	if _, after := s.tree(t); !maps.Equal(before, after) {

@@ -65,7 +65,7 @@ func TestSignedFlash(t *testing.T) {
 	b.sign(t, "release", "active")
 	b.sign(t, "stranger", "backup")
 	code, out, errs := b.cli("status")
-	if code != 0 || !strings.Contains(out, "verified by release\n") || !strings.Contains(out, "remark   backup: signed by a key that is not known here: ") ||
+	if code != 0 || !strings.Contains(out, "verified by release, confirmed\n") || !strings.Contains(out, "remark   backup: signed by a key that is not known here: ") ||
 		!strings.HasSuffix(out, "no problems\n") {
 		t.Errorf("status: exit %d\n%s%s", code, out, errs)
 	}
