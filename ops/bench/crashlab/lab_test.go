@@ -17,7 +17,7 @@ func budget() crashlab.Budget {
 	if *full {
 		return crashlab.Budget{Deep: 12, Seed: theSeed}
 	}
-	return crashlab.Budget{States: 30, OneWay: true, Deep: 2, Cuts: 5, Seed: theSeed}
+	return crashlab.Budget{States: 20, OneWay: true, Deep: 2, Cuts: 5, Seed: theSeed}
 }
 
 // table prints what was judged.

@@ -22,7 +22,7 @@ import (
 )
 
 var (
-	states = flag.Int("states", 60, "how many crash states of a step are judged")
+	states = flag.Int("states", 20, "how many crash states of a step are judged")
 	omit   = flag.String("omit", "unlinked", "the name of the store.Point that TestOmit leaves out; all for one after the other")
 	seed   = flag.Uint64("seed", 1, "of the states that are drawn")
 )
