@@ -76,7 +76,7 @@ func (p product) interrupted(t *testing.T) (known map[string]archive, disk strin
 	dir := t.TempDir()
 	write(t, dir+"/slots0", string(record))
 	write(t, dir+"/slots1", string(make([]byte, flash.RecordSize)))
-	commands := []string{"cd /cfg", "write " + dir + "/slots0 slots0", "write " + dir + "/slots1 slots1"}
+	commands := []string{"cd /cfg", "rm slots0", "rm slots1", "write " + dir + "/slots0 slots0", "write " + dir + "/slots1 slots1"}
 	for name, version := range map[string]string{"incoming": "1.0.1", "trash": "1.0.3"} {
 		commands = append(commands, "cd /system", "mkdir "+name, "cd "+name)
 		for file := range known[version].content {
