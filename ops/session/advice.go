@@ -22,7 +22,7 @@ func (s *Session) Advise(err error) error {
 	case err == nil:
 		return nil
 	case full && s.damage() != "":
-	case (store.Damaged(err) || errors.Is(err, syscall.EROFS)) && !(found && known.Hint != ""):
+	case (store.Damaged(err) || errors.Is(err, syscall.EROFS)) && (!found || known.Hint == ""):
 	default:
 		return err
 	}

@@ -124,7 +124,7 @@ func (m *session) install(r *status.Report) {
 	}
 	var names []string
 	for _, f := range found {
-		names = append(names, fmt.Sprintf("%s, %s, %s", f.Source.Name, size(f.Size), f.ModTime.Format("2006-01-02 15:04")))
+		names = append(names, fmt.Sprintf("%s, %s, %s", f.Name, size(f.Size), f.ModTime.Format("2006-01-02 15:04")))
 	}
 	n, ok := m.pick(names, "the archive")
 	if !ok {

@@ -312,7 +312,7 @@ func (l *recording) tell(st step, all []*crash) {
 	for _, epoch := range epochs {
 		l.Logf("%s: epoch %d wrote:%s", st.name, epoch, geometryOf(l.base).writes(l.span(st.name), epoch))
 	}
-	l.Logf("%s %s: %d of %d states, %d bad in GRUB's eye, %d after recovery", l.format.name, st.name, judged, listed, raw, after)
+	l.Logf("%s %s: %d of %d states, %d bad in GRUB's eye, %d after recovery", l.name, st.name, judged, listed, raw, after)
 }
 
 // repaired is what the machine says of one disk: what the repair of each start said, nil when there was
