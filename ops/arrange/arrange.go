@@ -71,6 +71,19 @@ func Changed(op string) error {
 		Hint: "look at the new plan: run it again"}
 }
 
+// Work does an operation's work in a session on the flash: what stops it is in the log, named after what was
+// worked on, and comes back with the name of the operation.
+func Work(ctx context.Context, op, what string, t status.Target, o session.Options, rep ops.Reporter, work func(*session.Session) error) error {
+	s, err := session.Begin(ctx, t, o, rep)
+	if err != nil {
+		return Named(op, err)
+	}
+	defer s.End() // after a panic too
+	err = s.Advise(work(s))
+	s.LogEnd(what, err)
+	return Named(op, errors.Join(err, s.End()))
+}
+
 // Remove takes an image off the flash at once, with its space and what the record says of it. When the
 // boot default names it, the default is set elsewhere first.
 func Remove(ctx context.Context, s *session.Session, name string, rep ops.Reporter) error {

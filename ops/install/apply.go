@@ -35,14 +35,9 @@ func (p Plan) Apply(ctx context.Context, rep ops.Reporter) error {
 	if err := p.Check(); err != nil || p.nothing != "" {
 		return err
 	}
-	s, err := session.Begin(ctx, p.report.Target, p.request.Session, rep)
-	if err != nil {
-		return arrange.Named(op, err)
-	}
-	defer s.End()
-	err = s.Advise(p.locked(ctx, s, rep))
-	s.LogEnd("install: "+p.request.Source.Name, err)
-	return arrange.Named(op, errors.Join(err, s.End()))
+	return arrange.Work(ctx, op, "install: "+p.request.Source.Name, p.report.Target, p.request.Session, rep, func(s *session.Session) error {
+		return p.locked(ctx, s, rep)
+	})
 }
 
 // locked plans again, now that nobody else changes the flash, and goes on when that comes out the same.

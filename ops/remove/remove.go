@@ -130,14 +130,9 @@ func (p Plan) String() string { return ops.Join(p.Lines()) }
 
 // Apply removes. ctx is heeded until the image is taken away.
 func (p Plan) Apply(ctx context.Context, rep ops.Reporter) error {
-	s, err := session.Begin(ctx, p.report.Target, p.request.Session, rep)
-	if err != nil {
-		return arrange.Named(op, err)
-	}
-	defer s.End()
-	err = s.Advise(p.locked(ctx, s, rep))
-	s.LogEnd("remove: "+p.request.Name, err)
-	return arrange.Named(op, errors.Join(err, s.End()))
+	return arrange.Work(ctx, op, "remove: "+p.request.Name, p.report.Target, p.request.Session, rep, func(s *session.Session) error {
+		return p.locked(ctx, s, rep)
+	})
 }
 
 func (p Plan) locked(ctx context.Context, s *session.Session, rep ops.Reporter) error {

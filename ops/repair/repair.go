@@ -156,14 +156,9 @@ func (p Plan) Apply(ctx context.Context, rep ops.Reporter) error {
 	if p.Nothing() {
 		return nil
 	}
-	s, err := session.Begin(ctx, p.request.Report.Target, p.request.Session, rep)
-	if err != nil {
-		return arrange.Named(op, err)
-	}
-	defer s.End()
-	err = s.Advise(p.locked(context.WithoutCancel(ctx), s, rep))
-	s.LogEnd("repair", err)
-	return arrange.Named(op, errors.Join(err, s.End()))
+	return arrange.Work(ctx, op, "repair", p.request.Report.Target, p.request.Session, rep, func(s *session.Session) error {
+		return p.locked(context.WithoutCancel(ctx), s, rep)
+	})
 }
 
 // locked looks again. Only what is forgotten by request must be what was shown.

@@ -195,14 +195,9 @@ func (p Plan) tries() int { return cmp.Or(p.request.Tries, install.DefaultTries)
 
 // Apply rotates. Until the images move, ctx is heeded; after that it finishes.
 func (p Plan) Apply(ctx context.Context, rep ops.Reporter) error {
-	s, err := session.Begin(ctx, p.report.Target, p.request.Session, rep)
-	if err != nil {
-		return arrange.Named(op, err)
-	}
-	defer s.End()
-	err = s.Advise(p.locked(ctx, s, rep))
-	s.LogEnd("rotate", err)
-	return arrange.Named(op, errors.Join(err, s.End()))
+	return arrange.Work(ctx, op, "rotate", p.report.Target, p.request.Session, rep, func(s *session.Session) error {
+		return p.locked(ctx, s, rep)
+	})
 }
 
 func (p Plan) locked(ctx context.Context, s *session.Session, rep ops.Reporter) error {

@@ -222,6 +222,7 @@ func keepHashes(r, known *status.Report, unmoved func(name string) bool) *status
 	}
 	return r
 }
+
 // End gives the flash back. It is safe to call twice.
 func (s *Session) End() error {
 	var errs []error
