@@ -23,7 +23,7 @@ import (
 
 var (
 	states = flag.Int("states", 60, "how many crash states of a step are judged")
-	omit   = flag.String("omit", "", "the name of the store.Point that TestOmit leaves out; all for one after the other")
+	omit   = flag.String("omit", "record-made", "the name of the store.Point that TestOmit leaves out; all for one after the other")
 	seed   = flag.Uint64("seed", 1, "of the states that are drawn")
 )
 
@@ -110,23 +110,23 @@ func TestAccess(t *testing.T) {
 // TestOmit leaves out what a store waits for, one at a time, and must see the difference where the table
 // says that it shows on a FAT. -omit all tries every point there is.
 func TestOmit(t *testing.T) {
-	if *omit == "" {
-		t.Log("make soak leaves the points out one by one: it takes minutes for each")
-		return
-	}
 	t.Parallel()
 	for _, p := range store.Points() {
 		if *omit != "all" && *omit != p.String() {
 			continue
 		}
+		last, states := len(steps)-2, *states
+		if p == store.RecordMade { // only the first record makes the files: few states, and all of them
+			last, states = 3, 1000
+		}
 		var omitting []step
-		for _, st := range steps[:len(steps)-2] {
+		for _, st := range steps[:last] {
 			st.command = strings.TrimSuffix(st.command, " rename") + " " + p.String()
 			omitting = append(omitting, st)
 		}
 		l := record(t, fat16, omitting)
 		bad := 0
-		all := l.run(omitting, *states)
+		all := l.run(omitting, states)
 		for _, c := range all {
 			if c.raw+c.after != "" {
 				bad++
@@ -139,8 +139,9 @@ func TestOmit(t *testing.T) {
 	}
 }
 
-// shown are the points that the lab has been seen to need on a FAT.
-var shown = []store.Point{store.RecordMade, store.Unlinked}
+// shown are the points that the lab needs on a FAT. Without Unlinked, 12 of 161 states were bad as long as vfat was
+// mounted with its default of becoming read-only where it finds something wrong; since it goes on, 0 of 128.
+var shown = []store.Point{store.RecordMade}
 
 // run cuts steps, some states of each, and has all that this can leave judged.
 func (l *recording) run(steps []step, states int) (all []*crash) {
