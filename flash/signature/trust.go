@@ -19,7 +19,7 @@ type Key struct {
 	public minisign.PublicKey
 }
 
-// ID is 16 hexadecimal digits, as minisign prints them.
+// ID is in hexadecimal, up to 16 digits without zeros before them, as minisign prints it.
 func (k Key) ID() string { return fmt.Sprintf("%X", k.public.ID()) }
 
 // String is the key as minisign's -P takes it, and as a file of its own.

@@ -40,6 +40,9 @@ func TestReadTrust(t *testing.T) {
 	if len(got.Keys) != 2 || got.Keys[0].Name != "bench" || got.Keys[1].Name != "release" || got.Keys[1].ID() != b.key("a").ID() {
 		t.Errorf("keys %+v", got.Keys)
 	}
+	if text := string(b.read("a.pub")); !strings.Contains(text, "minisign public key "+b.key("a").ID()+"\n") {
+		t.Errorf("the ID is %s, minisign has %q", b.key("a").ID(), text)
+	}
 	if got.Model != "FW-2" || got.Floor != "1.3.0" || !got.Require || got.Problem != "" {
 		t.Errorf("ReadTrust = %+v", got)
 	}
