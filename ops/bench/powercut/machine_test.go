@@ -41,6 +41,7 @@ func (s *series) boot(confirm bool) *machine {
 	must(s, err)
 	s.Cleanup(func() { m.Close() })
 	m.ctx, m.line = ctx, m.Serial(0)
+	must(s, pastMenu(ctx, m.line))
 	must(s, m.line.Expect(ctx, "\nIMAGE "))
 	must(s, m.line.Expect(ctx, "\n"))
 	text := string(m.line.Bytes())
@@ -57,6 +58,29 @@ func (s *series) boot(confirm bool) *machine {
 	}
 	must(s, m.line.Expect(ctx, "INSTALLING"))
 	return m
+}
+
+// pastMenu presses Enter wherever the loader waits for two seconds, in which an emulated machine keeps a processor
+// busy. One that comes too late harms nothing: nobody reads the line then.
+func pastMenu(ctx context.Context, line *vm.Serial) error {
+	for pressed := ""; ; {
+		var asks string
+		err := line.WaitScreen(ctx, func(s vm.Screen) bool {
+			for _, asks = range []string{"entry is highlighted", "Press any key to continue."} {
+				if s.Contains(asks) && asks != pressed {
+					return true
+				}
+			}
+			return false
+		})
+		if err != nil {
+			return err
+		}
+		if err := line.Press("enter"); err != nil || asks == "entry is highlighted" {
+			return err
+		}
+		pressed = asks
+	}
 }
 
 // way says how a kernel with this command line was started.
@@ -80,9 +104,10 @@ func (s *series) jobDisk(a archive, confirm bool) string {
 	root, disk := filepath.Join(dir, "root"), filepath.Join(dir, "job.img")
 	must(s, os.Mkdir(root, 0o755))
 	must(s, os.Link(a.path, filepath.Join(root, "next.tgz")))
-	script := "echo INSTALLING\n/bin/holdfast --yes install /job/next.tgz\necho \"INSTALLED $?\"\n"
+	must(s, os.Link(s.binary, filepath.Join(root, "holdfast")))
+	script := "echo INSTALLING\n/job/holdfast --yes install /job/next.tgz\necho \"INSTALLED $?\"\n"
 	if confirm {
-		script = "/bin/holdfast confirm\necho \"CONFIRMED $?\"\n" + script
+		script = "/job/holdfast confirm\necho \"CONFIRMED $?\"\n" + script
 	}
 	write(s, filepath.Join(root, "run"), script)
 	tool(s, "e2fsprogs", "mke2fs", "-q", "-t", "ext2", "-d", root, disk, "40M")

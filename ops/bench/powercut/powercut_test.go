@@ -21,6 +21,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"holdfast/ops/bench/vm"
 )
 
 var (
@@ -57,6 +59,7 @@ type series struct {
 	last      int      // number of the newest version
 	cycles    int
 	took      time.Duration // of an installation that nobody disturbed
+	tail      time.Duration // of its end, from the first sign that the image is being written
 	outcomes  map[string]int
 }
 
@@ -78,9 +81,13 @@ func newSeries(t *testing.T, loader string) *series {
 	m := s.boot(true)
 	must(t, m.line.Expect(m.ctx, "INSTALLED 0"))
 	begin, _ := m.line.Arrived("INSTALLING")
+	writes, told := m.line.Arrived(writing)
 	end, _ := m.line.Arrived("INSTALLED")
-	s.took = end.Sub(begin)
-	t.Logf("an undisturbed installation takes %v", s.took.Round(time.Millisecond))
+	if !told {
+		t.Fatalf("the installation does not say %q:\n%s", writing, m.line.Bytes())
+	}
+	s.took, s.tail = end.Sub(begin), end.Sub(writes)
+	t.Logf("an undisturbed installation takes %v, the last %v to write", s.took.Round(time.Millisecond), s.tail.Round(time.Millisecond))
 	must(t, m.Close())
 	return s
 }
@@ -94,6 +101,9 @@ func (s *series) next() archive {
 	return a
 }
 
+// writing is in the progress of an installation from when its plan is agreed to.
+const writing = "unpack "
+
 // cycle starts the machine, lets the image install, and pulls the plug at some moment of it.
 func (s *series) cycle() {
 	s.Helper()
@@ -102,21 +112,22 @@ func (s *series) cycle() {
 	if m.version != before["active"] && m.version != before["backup"] {
 		s.Errorf("%s boots, but the slots held %v", m.version, before)
 	}
-	// This is the moment that the test is about; nothing is waited for. Every other cut falls into the
-	// last third, where the slots change: most of the time is spent on writing the new image.
-	moment := s.random.Float64() * 1.1
+	// This is the moment that the test is about. Every other cut falls into the end of the installation, where
+	// the slots change: most of the time is spent on writing the new image.
+	begin := time.Now()
+	wait := time.Duration(s.random.Float64() * 1.1 * float64(s.took))
 	if s.cycles++; s.cycles%2 == 0 {
-		moment = 0.7 + s.random.Float64()*0.4
+		must(s, m.line.WaitScreen(m.ctx, func(now vm.Screen) bool { return now.Contains(writing) || now.Contains("INSTALLED") }))
+		wait = time.Duration((0.6 + s.random.Float64()*0.5) * float64(s.tail))
 	}
-	wait := time.Duration(moment * float64(s.took))
 	<-time.After(wait)
 	must(s, m.Kill())
 	must(s, m.Close())
-	s.judge(m, before, wait)
+	s.judge(m, before, time.Since(begin))
 }
 
 // judge looks at the disk as the cut left it.
-func (s *series) judge(m *machine, before map[string]string, wait time.Duration) {
+func (s *series) judge(m *machine, before map[string]string, cut time.Duration) {
 	s.Helper()
 	after := slotsOf(s, s.disk, s.known)
 	outcome := "slots as before"
@@ -131,7 +142,7 @@ func (s *series) judge(m *machine, before map[string]string, wait time.Duration)
 	s.outcomes[outcome]++
 	s.outcomes["started by "+m.way]++
 	s.Logf("%s by %s (confirmed %v), cut after %v of installing %s: %s: %v", m.version, m.way, s.confirmed[max(0, len(s.confirmed)-2):],
-		wait.Round(time.Millisecond), m.installs.version, outcome, after)
+		cut.Round(time.Millisecond), m.installs.version, outcome, after)
 	if !holds(after, s.confirmed) {
 		s.Errorf("no slot holds a confirmed image any more: %v before, %v after, confirmed %v, below system %v", before, after, s.confirmed, listOf(s, s.disk))
 	}

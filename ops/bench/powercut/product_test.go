@@ -93,8 +93,8 @@ for module in $(/bin/busybox cat /etc/holdfast/modules); do /bin/busybox insmod 
 exec /bin/busybox sleep 1000000
 `
 
-// image packs a version of the appliance. Its /init is not that of the kernel's default: the program
-// holds that name, so a word says what is run instead.
+// image packs a version of the appliance. The program is not in it but on the second disk: what the emulated
+// machine loads, hashes and installs in every cycle is small then. /init has to be a program, so a word says what is run.
 func (p product) image(t testing.TB, version string) archive {
 	t.Helper()
 	dir := t.TempDir()
@@ -103,7 +103,7 @@ func (p product) image(t testing.TB, version string) archive {
 	write(t, script, appliance)
 	write(t, filepath.Join(dir, "version"), version)
 	for _, args := range [][]string{
-		{"initramfs", "create", "-o", initrd, "--busybox", busybox, "--kernel-modules", p.modules, "--module", drivers,
+		{"initramfs", "create", "-o", initrd, "--init", busybox, "--busybox", busybox, "--kernel-modules", p.modules, "--module", drivers,
 			"--add", script + ":/bin/appliance", "--add", filepath.Join(dir, "version") + ":/etc/version"},
 		{"image", "pack", "--kernel", p.kernel, "--initrd", initrd, "--version", version, "--args", "quiet rdinit=/bin/appliance", "-o", a.path},
 	} {

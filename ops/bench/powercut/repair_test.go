@@ -105,6 +105,7 @@ func console(t *testing.T, disk string, cut time.Duration) (done bool, took time
 	must(t, err)
 	defer m.Close()
 	line := m.Serial(0)
+	must(t, pastMenu(ctx, line))
 	must(t, line.Expect(ctx, "Run /init as init process"))
 	start := time.Now()
 	if cut > 0 {
