@@ -11,7 +11,6 @@ const (
 	Everywhere Point = iota // none is left out
 	AfterStage
 	RecordMade
-	RecordNamed
 	RecordWritten
 	AfterSwap
 	AfterKeep
@@ -24,13 +23,12 @@ var points = []struct{ name, purpose string }{
 	Everywhere:    {"none", "nothing is left out"},
 	AfterStage:    {"stage", "a new image is in its final place, for GRUB too, before a record or a slot speaks of it"},
 	RecordMade:    {"record-made", "a new file for state records is on the device before it has its name"},
-	RecordNamed:   {"record-named", "it has its name before it is relied on"},
 	RecordWritten: {"record", "what is about to happen is on the device before it happens"},
 	AfterSwap:     {"swap", "the slots are on the device before the record and the boot default speak of them, and before what fell out is deleted"},
 	AfterKeep:     {"keep", "a staged version has its name before somebody is told"},
 	AfterRemove:   {"remove", "an image is out of its slot before it is deleted"},
 	Unlinked:      {"unlinked", "on vfat, names are gone before what they led to is free"},
-	AfterDelete:   {"after-delete", "freed blocks are not written over while GRUB could still follow the old names"},
+	AfterDelete:   {"after-delete", "freed inodes are given to no new file while names still lead to them"},
 }
 
 // Points lists the points that can be left out.

@@ -5,13 +5,14 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"syscall"
 
 	"holdfast/flash"
 )
 
 // Clear deletes what operations leave: incoming, hold and trash. Whoever moved it there has waited for the
-// device already, so that GRUB finds nothing of it under another name; and before anything else is written, Clear
-// waits for the device too.
+// device already, so that GRUB finds nothing of it under another name. Clear waits for the device too: on ext2
+// the next new file could get an inode that an old name still leads to after a cut.
 //
 // On vfat an empty incoming stays, for the next image. An error for which Damaged holds says that the
 // file system needs a check; whatever else could be deleted is deleted.
@@ -113,9 +114,15 @@ func (t *Tree) deleteFiles(name string) error {
 	return nil
 }
 
+// removeAll deletes a file, or a directory with all that is in it. The kernel lists a directory whose block never
+// reached the disk as if it were empty, and does not delete it.
 func (t *Tree) removeAll(name string) error {
-	if err := t.root.RemoveAll(name); err != nil {
-		return fmt.Errorf("delete %s: %w", name, cause(err))
+	err := cause(t.root.RemoveAll(name))
+	if errors.Is(err, syscall.ENOTEMPTY) {
+		err = fmt.Errorf("it has more in it than can be listed: %w", syscall.EUCLEAN)
+	}
+	if err != nil {
+		return fmt.Errorf("delete %s: %w", name, err)
 	}
 	return nil
 }

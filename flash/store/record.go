@@ -126,10 +126,7 @@ func (t *Tree) makeRecord(name string, blank []byte) error {
 	if err := t.barrier(RecordMade); err != nil {
 		return err
 	}
-	if err := t.root.Rename(name+flash.Unfinished, name); err != nil {
-		return err
-	}
-	return t.barrier(RecordNamed)
+	return t.root.Rename(name+flash.Unfinished, name)
 }
 
 // dropNew deletes files that were not made to their end, and says so. What they led to is given to nobody before

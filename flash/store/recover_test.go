@@ -231,22 +231,27 @@ func TestRecoverUnreadable(t *testing.T) {
 	tree.Close()
 }
 
-// TestRecoverDamaged has a file in incoming whose inode never reached the disk, as a cut leaves it on ext2.
+// TestRecoverDamaged has an incoming of which a part never reached the disk, as a cut leaves it on ext2.
 func TestRecoverDamaged(t *testing.T) {
-	d := newDisk(t, "ext2", "8M")
-	newFlash(t, d.dir, map[string]string{"active": "v2", "incoming": "v3"})
-	run(t, "umount", d.dir)
-	run(t, "debugfs", "-w", "-R", "clri system/incoming/kernel.img", d.loop)
-	d.mount()
-	tree := open(t, d.dir, Options{Type: "ext2"})
-	done, err := tree.Recover(t.Context())
-	if err != nil || !strings.Contains(strings.Join(done.Lines, "; "), "needs a check") {
-		t.Errorf("Recover = %+v, %v", done, err)
+	for _, damage := range []string{
+		"clri system/incoming/kernel.img",        // a name without an inode
+		"zap_block -f system/incoming -p 0xff 0", // a directory without its block: what was there before is
+	} {
+		d := newDisk(t, "ext2", "8M")
+		newFlash(t, d.dir, map[string]string{"active": "v2", "incoming": "v3"})
+		run(t, "umount", d.dir)
+		run(t, "debugfs", "-w", "-R", damage, d.loop)
+		d.mount()
+		tree := open(t, d.dir, Options{Type: "ext2"})
+		done, err := tree.Recover(t.Context())
+		if err != nil || !strings.Contains(strings.Join(done.Lines, "; "), "needs a check") {
+			t.Errorf("%s: Recover = %+v, %v", damage, done, err)
+		}
+		if _, err := tree.Stage(); !Damaged(err) {
+			t.Errorf("%s: Stage = %v", damage, err)
+		}
+		tree.Close()
 	}
-	if _, err := tree.Stage(); !Damaged(err) {
-		t.Errorf("Stage = %v", err)
-	}
-	tree.Close()
 }
 
 // TestRecoverHalfDeleted cuts a deletion: what is left of an image is not taken for one without a manifest.

@@ -47,8 +47,12 @@ func (l *lines) Log(line string)     { *l = append(*l, line) }
 
 // repairFlash is what a start of the console does.
 func repairFlash(dir, fstype string) (did []string, err error) {
+	return repairWith(dir, fstype, session.Options{})
+}
+
+func repairWith(dir, fstype string, s session.Options) (did []string, err error) {
 	err = reported(dir, fstype, func(r *status.Report) error {
-		p, err := repair.Request{Report: r}.Plan()
+		p, err := repair.Request{Report: r, Session: s}.Plan()
 		if err != nil {
 			return err
 		}
@@ -56,6 +60,18 @@ func repairFlash(dir, fstype string) (did []string, err error) {
 	})
 	return did, cmp.Or(err, toldToCheck(did))
 }
+
+// repairedScenario is an installation whose repair leaves out what o says. That shows when the repair is cut as well.
+func repairedScenario(fstype string, o store.Options) crashlab.Scenario {
+	s := opsScenarios(fstype, store.Options{})[0]
+	s.Name = repairCut
+	s.Recover = func(dir, fstype string) ([]string, error) {
+		return repairWith(dir, fstype, session.Options{Store: o})
+	}
+	return s
+}
+
+const repairCut = "repair of an install"
 
 // archiveOf is a version's image as an archive.
 func archiveOf(version string) archive.Source { return archived(version, crashlab.NewImage(version)) }

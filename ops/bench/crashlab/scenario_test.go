@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -196,6 +198,15 @@ func treeScenarios(fstype string, o store.Options) []crashlab.Scenario {
 		Name: "install, no backup", Fixture: fixture(map[string]string{"active": "v2", "factory": "v0"}), Prepare: confirmed, Recover: recoverTree,
 		Run: tree(func(t *store.Tree) error { return installTree(t, "v3", slots{"v2", ""}, after) }),
 		Law: crashlab.Law{Known: versions, Keep: []string{"v2"}, Legal: []slots{{"v2", ""}}, Done: after,
+			Check: states(is{"v2": flash.Confirmed}, is{"v3": flash.Trial})},
+	}, {
+		// What was there before is in a record whose file is new: the older one was lost.
+		Name: "install, a record lost", Fixture: fixture(three), Recover: recoverTree,
+		Prepare: func(dir, fstype string) error {
+			return errors.Join(confirmed(dir, fstype), os.Remove(filepath.Join(dir, flash.RecordFiles[1])))
+		},
+		Run: tree(func(t *store.Tree) error { return installTree(t, "v3", before, after) }),
+		Law: crashlab.Law{Known: versions, Keep: []string{"v2"}, Legal: []slots{before}, Done: after,
 			Check: states(is{"v2": flash.Confirmed}, is{"v3": flash.Trial})},
 	}, {
 		// The second image takes the blocks that the first made free.

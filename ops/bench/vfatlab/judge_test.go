@@ -24,8 +24,9 @@ type pair struct{ active, backup string }
 // seen is what mtools, which is nobody's relative here, reads on a disk as it is.
 type seen struct {
 	pair
-	saved int      // entry that the saved default names; -1 when it is no number
-	left  []string // directories below system that are no slots
+	saved     int      // entry that the saved default names; -1 when it is no number
+	left      []string // directories below system that are no slots
+	appliance string   // what is in the file that the appliance writes
 }
 
 // images are those that the lab knows, by their versions.
@@ -43,7 +44,7 @@ func look(t testing.TB, disk, dir string) seen {
 	must(t, os.RemoveAll(dir))
 	must(t, os.MkdirAll(dir, 0o755))
 	// One by one, as mcopy stops at what it cannot read: that is absent afterwards, or cut off.
-	for _, name := range []string{"::/system/active", "::/system/backup", "::/boot/grub/default"} {
+	for _, name := range []string{"::/system/active", "::/system/backup", "::/boot/grub/default", "::/cfg/appliance"} {
 		mtools(t, "mcopy", "-s", "-n", "-i", disk, name, dir)
 	}
 	s := seen{pair: pair{versionIn(t, dir+"/active"), versionIn(t, dir+"/backup")}, saved: -1}
@@ -56,6 +57,8 @@ func look(t testing.TB, disk, dir string) seen {
 		}
 	}
 	text, _ := os.ReadFile(filepath.Join(dir, "default"))
+	settings, _ := os.ReadFile(filepath.Join(dir, "appliance"))
+	s.appliance = string(settings)
 	digits := len(text) - len(bytes.TrimLeft(text, "0123456789"))
 	if n, err := strconv.Atoi(string(text[:digits])); err == nil {
 		s.saved = n

@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"unsafe"
@@ -84,25 +85,31 @@ func record() {
 	mark("end")
 }
 
-// recoverAll starts with every flash twice, repairs it at each start, and then goes on to use it. What it
-// says of each is one line: what the repairs said, and what went wrong.
-//
-// A first start may fail: vfat makes a file system read-only when it finds a name whose clusters are free,
-// which is what has to be deleted then. It must have come so far that the second one succeeds.
+// recoverAll has the appliance use every second flash first, from the one that use= names, counted from 1. Then it
+// starts with it twice, repairs it at each start, and goes on to use it. What it says of each is one line: what the
+// repairs said, and what went wrong.
 func recoverAll() {
 	count, err := strconv.Atoi(word("count"))
+	check(err)
+	use, err := strconv.Atoi(word("use"))
 	check(err)
 	for i := range count {
 		place(i)
 		mark(strconv.Itoa(i))
-		line, err := json.Marshal(recoverOne(i))
+		line, err := json.Marshal(recoverOne(i, use > 0 && i >= use-1 && i%2 == 1))
 		check(err)
 		say("STATE %s", line)
 	}
 }
 
-func recoverOne(i int) map[string]any {
-	result := map[string]any{"state": i}
+func recoverOne(i int, used bool) map[string]any {
+	result := map[string]any{"state": i, "used": used}
+	if used {
+		if err := useFlash(); err != nil {
+			result["error"] = fmt.Sprintf("the appliance: %v", err)
+			return result
+		}
+	}
 	first, err := start(nil)
 	if result["first"] = first; err != nil {
 		result["failed"] = err.Error()
@@ -116,6 +123,29 @@ func recoverOne(i int) map[string]any {
 		result["error"] = err.Error()
 	}
 	return result
+}
+
+// useFlash does what an appliance does that knows nothing of us and whose slot GRUB started by itself: it mounts the
+// flash as vfat is mounted when nobody says more, looks at everything, and writes a file of its own.
+func useFlash() error {
+	if err := unix.Mount(part, flashDir, "vfat", 0, ""); err != nil {
+		return err
+	}
+	err := filepath.WalkDir(flashDir, func(path string, d os.DirEntry, err error) error {
+		if err == nil {
+			_, err = d.Info()
+		}
+		return err
+	})
+	for _, step := range []func() error{
+		func() error {
+			return os.WriteFile(flashDir+"/cfg/appliance", []byte(strings.Repeat("settings\n", 4<<10)), 0o644)
+		},
+		func() error { return unix.Unmount(flashDir, 0) },
+	} {
+		err = errors.Join(err, step())
+	}
+	return err
 }
 
 // start mounts the flash read-only, as vfat has it when nobody says more, repairs it and does what comes then.
