@@ -20,6 +20,7 @@ import (
 	"holdfast/ops"
 	"holdfast/ops/history"
 	"holdfast/ops/lock"
+	"holdfast/ops/safety"
 	"holdfast/ops/status"
 )
 
@@ -88,6 +89,9 @@ func (p Plan) checkImage(ctx context.Context, rep ops.Reporter) error {
 	case err != nil:
 		return err
 	case img.Integrity == flash.Damaged:
+		if err := safety.CheckReadable(p.request.Report.Verified(img), e.Slot); err != nil {
+			return err
+		}
 		err = fmt.Errorf("%s is damaged: %s", e.Slot, strings.Join(img.Problems, ", "))
 	case img.Broken != "":
 		err = fmt.Errorf("%s: %s", e.Slot, img.Broken)

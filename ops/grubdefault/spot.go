@@ -124,16 +124,22 @@ func (s spot) proveFound() error {
 		}
 		err = s.found()
 	}
-	if err != nil {
-		return fail(kindOf(err, ops.Refused), s.path, err, "see that nothing is mounted over it, or unmount all of it and name the device")
+	switch {
+	case err == nil:
+		return nil
+	case !errors.Is(err, errElsewhere):
+		return fail(kindOf(err, ops.Refused), s.path, err, "")
 	}
-	return nil
+	return fail(ops.Refused, s.path, err, "see that nothing is mounted over it, or unmount all of it and name the device")
 }
 
-// found looks the file up on the device.
+// found looks the file up on the device. That the device cannot be read says nothing about where GRUB has the file.
 func (s spot) found() error {
 	m, err := s.volume.MapOn(s.device, s.path)
-	if err != nil {
+	switch {
+	case errors.Is(err, syscall.EIO):
+		return fmt.Errorf("look for it as GRUB does: %w", err)
+	case err != nil:
 		return fmt.Errorf("%w: %w", errElsewhere, err)
 	}
 	blocks, err := m.Plain()
@@ -175,6 +181,9 @@ func kindOf(err error, fallback ops.Kind) ops.Kind {
 		if errors.Is(err, cause) {
 			return ops.NotWritable
 		}
+	}
+	if errors.Is(err, syscall.EIO) {
+		return ops.NoFlash
 	}
 	return fallback
 }

@@ -3,8 +3,10 @@ package grubdefault
 import (
 	"bytes"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"strings"
+	"syscall"
 	"testing"
 
 	"aead.dev/minisign"
@@ -13,6 +15,7 @@ import (
 	"holdfast/flash/signature"
 	"holdfast/kexec/kexectest"
 	"holdfast/ops"
+	"holdfast/ops/opstest"
 	"holdfast/ops/status"
 )
 
@@ -43,5 +46,25 @@ func TestSignedByStranger(t *testing.T) {
 		if known := trust.Keys != nil; refused == known || known && err != nil || bytes.Equal(before, f.bytes()) == known {
 			t.Errorf("the signer is known %v: %v", known, err)
 		}
+	}
+}
+
+// TestUnreadableImage: a disk that does not give an image back does not make it a damaged one.
+func TestUnreadableImage(t *testing.T) {
+	sums := fmt.Sprintf("%x  kernel.img\n", sha256.Sum256(kexectest.Kernel("6.1.0-b")))
+	f := newFixture(t, "-t ext2 -I 128 -b 1024", with(legacyTree(), "system/backup/SHA256SUMS", sums)).disk()
+	before := f.bytes()
+	target := f.report().Target
+	target.FS = opstest.Failing{FS: target.FS, Name: "system/backup/kernel.img"}
+	r, err := status.Read(target)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _, err = apply(t, Request{Report: r, Slot: "backup"})
+	if ops.ExitCode(err) != int(ops.NoFlash) || !errors.Is(err, syscall.EIO) {
+		t.Errorf("set backup = %v, exit code %d", err, ops.ExitCode(err))
+	}
+	if !bytes.Equal(f.bytes(), before) {
+		t.Error("the disk was changed")
 	}
 }

@@ -12,7 +12,7 @@ import (
 )
 
 // suffering are the operations that meet a failing disk, and the file systems on which.
-var suffering = []string{"install", "rotate", "remove"}
+var suffering = []string{"install", "rotate", "remove", "repair, tries used up"}
 
 // TestFaults has the disk fail at every read and every write of an operation, once or from there on. The
 // operation must say so with an exit code of its own, and a repair must find everything legal when the
