@@ -51,11 +51,13 @@ func TestSignedByStranger(t *testing.T) {
 
 // TestUnreadableImage: a disk that does not give an image back does not make it a damaged one.
 func TestUnreadableImage(t *testing.T) {
-	sums := fmt.Sprintf("%x  kernel.img\n", sha256.Sum256(kexectest.Kernel("6.1.0-b")))
-	f := newFixture(t, "-t ext2 -I 128 -b 1024", with(legacyTree(), "system/backup/SHA256SUMS", sums)).disk()
+	initrd := "the initrd"
+	sums := fmt.Sprintf("%x  kernel.img\n%x  initrd.img\n", sha256.Sum256(kexectest.Kernel("6.1.0-b")), sha256.Sum256([]byte(initrd)))
+	files := with(with(legacyTree(), "system/backup/SHA256SUMS", sums), "system/backup/initrd.img", initrd)
+	f := newFixture(t, "-t ext2 -I 128 -b 1024", files).disk()
 	before := f.bytes()
 	target := f.report().Target
-	target.FS = opstest.Failing{FS: target.FS, Name: "system/backup/kernel.img"}
+	target.FS = opstest.Failing{FS: target.FS, Name: "system/backup/initrd.img"}
 	r, err := status.Read(target)
 	if err != nil {
 		t.Fatal(err)
