@@ -133,30 +133,30 @@ func (t *Tree) makeRecord(name string, blank []byte) error {
 // the names are gone for good. Of a rename that was cut there may be two names of one file, and who deletes one of
 // them takes the file from the other: both go, and nothing is lost with what was just made.
 func (t *Tree) dropNew() (lines []string, err error) {
-	var names []string
-	for _, name := range flash.Made {
-		if _, err := t.root.Lstat(name + flash.Unfinished); errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
-		names = append(names, name+flash.Unfinished)
-		if t.alike(name, name+flash.Unfinished) {
-			names = append(names, name)
-		}
-		lines = append(lines, unfinished(name+flash.Unfinished))
-	}
-	if len(names) == 0 {
-		return nil, nil
-	}
 	var open files
 	defer func() { open.close() }()
-	for _, name := range names {
-		open.add(t, name)
-		switch err := t.removeAll(name); {
-		case Damaged(err) && !t.vfat(): // it keeps its inode, and nobody else gets that
-			lines = append(lines, checkIt(err))
-		case err != nil:
-			return lines, err
+	for _, made := range flash.Made {
+		names := []string{made + flash.Unfinished}
+		if _, err := t.root.Lstat(names[0]); errors.Is(err, fs.ErrNotExist) {
+			continue
 		}
+		if t.alike(made, names[0]) {
+			names = append(names, made)
+		}
+		line := unfinished(names[0])
+		for _, name := range names {
+			open.add(t, name)
+			switch err := t.removeAll(name); {
+			case Damaged(err) && !t.vfat(): // it keeps its inode, and nobody else gets that
+				line = checkIt(err)
+			case err != nil:
+				return lines, err
+			}
+		}
+		lines = append(lines, line)
+	}
+	if len(lines) == 0 {
+		return nil, nil
 	}
 	return lines, t.barrier(Unlinked)
 }
