@@ -248,6 +248,9 @@ func TestChangedElsewhere(t *testing.T) {
 	save("2")
 	b.requests <- request{kind: shellEnded, console: "ttyS0"}
 	b.w.until(t, "what the shell left", is("backup"))
+	save("0")
+	b.requests <- request{kind: findArchives, console: "tty0"} // what is staged is in its list too
+	b.w.until(t, "what a search for archives found", is("active"))
 	save("4")
 	b.looks(t, "tty0", "0")
 	b.w.until(t, "what the plan started from", is("maintenance"))

@@ -243,6 +243,7 @@ func (h *hub) serve(r request) {
 	case findArchives:
 		h.endCountdown("stopped at " + r.console)
 		h.findArchives()
+		h.lookAgain(nil) // a version that another program has staged is in the list too
 	case stopCountdown:
 		h.endCountdown("stopped at " + r.console)
 		if a := h.state.Action; a != nil && a.automatic() { // the countdown ended while the key was on its way

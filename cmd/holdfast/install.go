@@ -32,6 +32,9 @@ the old images or the new ones.`,
   holdfast install image.tgz --stage-only       beside the slots; see holdfast rotate`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
+			if err = checkTries(cmd, r.Tries); err != nil {
+				return err
+			}
 			if r.Source, err = a.source(args[0]); err != nil {
 				return err
 			}
@@ -49,6 +52,14 @@ the old images or the new ones.`,
 	flags.BoolVar(&r.MakeRoom, "make-room", false, "remove first what the plan says has to go")
 	flags.BoolVar(&r.Override, "override", false, "install it although it is for another model, or too old")
 	return operation(cmd)
+}
+
+// checkTries refuses the number 0 when somebody said it: unsaid, it is the usual one.
+func checkTries(cmd *cobra.Command, n int) error {
+	if n == 0 && cmd.Flags().Changed("tries") {
+		return &ops.Error{Kind: ops.Usage, Err: fmt.Errorf("0 tries: from 1 to %d", install.MaxTries)}
+	}
+	return nil
 }
 
 // source is the archive that an argument names: a file, a URL, or - for standard input.

@@ -217,6 +217,8 @@ func TestRefusals(t *testing.T) {
 		{"install " + s.archives["1.3.125"] + " --slot pending --yes", ops.Usage, `no slot "pending"`},
 		{"install " + s.archives["1.3.125"] + " --slot backup --stage-only --yes", ops.Usage, "goes into no slot"},
 		{"install " + s.archives["1.3.125"] + " --tries 300 --yes", ops.Usage, "300 tries"},
+		{"install " + s.archives["1.3.125"] + " --tries 0 --yes", ops.Usage, "0 tries"},
+		{"rotate --tries 0 --yes", ops.Usage, "0 tries"},
 		{"rotate 1.3.126 --yes", ops.Usage, `no version "1.3.126" is staged`},
 		{"rotate backup --yes", ops.Usage, `no version "backup" is staged`},
 		{"remove factory --yes", ops.Refused, "factory is never removed"},

@@ -20,6 +20,9 @@ as with install. An image that has not confirmed is on trial afterwards.`,
   holdfast rotate 1.3.125 --yes    of those that install --stage-only has put beside the slots`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
+			if err = checkTries(cmd, r.Tries); err != nil {
+				return err
+			}
 			if r.Report, err = a.report(); err != nil {
 				return err
 			}

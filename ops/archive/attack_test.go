@@ -255,6 +255,8 @@ func TestAttacks(t *testing.T) {
 		var e *ops.Error
 		if !errors.As(err, &e) || ops.ExitCode(err) != 2 || !strings.Contains(err.Error(), tt.Says) {
 			t.Errorf("%s: Copy = %v (exit %d), want exit 2 saying %q", tt.Name, err, ops.ExitCode(err), tt.Says)
+		} else if e.Hint == "" {
+			t.Errorf("%s: %v, and nothing says what to do", tt.Name, err)
 		}
 		total := 0
 		for name, b := range got {

@@ -50,9 +50,27 @@ type memberError struct {
 
 func (e *memberError) Unwrap() error { return e.error }
 
+// What to do about an archive, where nothing better is known.
+const (
+	again     = "copy it again; if that does not help, have it made anew: holdfast image pack"
+	connect   = "check the address and the network, or bring the archive on a stick"
+	signAgain = "take one that is signed by a key in /etc/holdfast/keys: holdfast image sign --key KEY"
+)
+
 // failed is err as Copy and Peek return it. Errors of put are not touched, and that nobody waits any
-// more is no fault of the archive.
+// more is no fault of the archive. What is wrong with an archive comes with what to do.
 func (s Source) failed(ctx context.Context, err error) error {
+	err = s.reason(ctx, err)
+	if e, ok := err.(*ops.Error); ok && e.Kind == ops.Invalid && e.Hint == "" {
+		hinted := *e
+		hinted.Hint = again
+		return &hinted
+	}
+	return err
+}
+
+// reason is err without what to do about it, but where that is known from the error itself.
+func (s Source) reason(ctx context.Context, err error) error {
 	var put *putError
 	var known *ops.Error
 	var from *sourceError
@@ -70,7 +88,11 @@ func (s Source) failed(ctx context.Context, err error) error {
 		if errors.As(err, &path) {
 			err = path.Err
 		}
-		return &ops.Error{Kind: ops.Invalid, Step: s.Name, Err: err}
+		e := &ops.Error{Kind: ops.Invalid, Step: s.Name, Err: err}
+		if IsURL(s.Name) {
+			e.Hint = connect
+		}
+		return e
 	case errors.As(err, &member):
 		step, err = member.name, member.error
 	}

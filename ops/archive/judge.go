@@ -11,10 +11,16 @@ import (
 
 	"holdfast/flash"
 	"holdfast/flash/signature"
+	"holdfast/ops"
 )
 
 // unsigned is why a machine that requires signatures refuses an image.
 const unsigned = "this machine takes signed images only"
+
+// notSigned is the error of an image that no known key has signed.
+func notSigned(format string, args ...any) error {
+	return &ops.Error{Kind: ops.Invalid, Step: signatureName, Err: fmt.Errorf(format, args...), Hint: signAgain}
+}
 
 // seen looks at what a member that is whole lets one say of the others, so that a bad archive is
 // refused as early as can be.
@@ -105,7 +111,7 @@ func (t *taking) verify() error {
 	said, err := t.trust.Verify([]byte(t.texts[sumsName]), []byte(text))
 	switch {
 	case errors.Is(err, signature.ErrUnknownKey) && t.trust.Require:
-		return invalid(signatureName, "%w: %s", err, unsigned)
+		return notSigned("%w: %s", err, unsigned)
 	case errors.Is(err, signature.ErrUnknownKey):
 		t.image.Notes = append(t.image.Notes, err.Error())
 		return nil
@@ -140,7 +146,7 @@ func (t *taking) judge() error {
 		return err
 	}
 	if integrity != flash.Verified && t.trust.Require {
-		return invalid(signatureName, "is missing: %s", unsigned)
+		return notSigned("is missing: %s", unsigned)
 	}
 	if s := t.image.Signature; s.Version != "" && t.image.Version == "" {
 		return invalid(versionName, "is missing; the signature is for version %s", shown(s.Version))

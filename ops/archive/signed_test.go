@@ -1,6 +1,7 @@
 package archive
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -8,6 +9,7 @@ import (
 
 	"holdfast/flash"
 	"holdfast/flash/signature"
+	"holdfast/ops"
 )
 
 // signer makes a key by the real program, and signs with it.
@@ -68,6 +70,10 @@ func TestSignatures(t *testing.T) {
 			said := strings.Join(img.Notes, "\n")
 			if err != nil {
 				said = err.Error()
+			}
+			var e *ops.Error
+			if strings.Contains(said, "signed images only") && (!errors.As(err, &e) || !strings.Contains(e.Hint, "image sign")) {
+				t.Errorf("%s: %v says nothing of how to sign it", tt.name, err)
 			}
 			if (err == nil) != (tt.want != 0) || img.Integrity != tt.want || !strings.Contains(said, tt.says) {
 				t.Errorf("%s, manifest %s: %v, %q, %v", tt.name, order, img.Integrity, img.Notes, err)

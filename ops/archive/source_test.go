@@ -222,7 +222,8 @@ func TestURL(t *testing.T) {
 	}
 	src, err := URL("http://127.0.0.1:1/image.tgz")
 	must(t, err)
-	if _, err := Copy(t.Context(), src, signature.Trust{}, 0, Discard, ops.Discard); ops.ExitCode(err) != 2 || !strings.Contains(err.Error(), "connection refused") {
+	var e *ops.Error
+	if _, err := Copy(t.Context(), src, signature.Trust{}, 0, Discard, ops.Discard); !errors.As(err, &e) || e.Kind != ops.Invalid || !strings.Contains(e.Error(), "connection refused") || !strings.Contains(e.Hint, "network") {
 		t.Errorf("nobody there: Copy = %v", err)
 	}
 }

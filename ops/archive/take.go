@@ -13,6 +13,7 @@ import (
 	"holdfast/flash/signature"
 	"holdfast/initramfs/compress"
 	"holdfast/kexec"
+	"holdfast/ops"
 )
 
 // taking takes an archive's members one by one, and is what is known of them so far.
@@ -139,7 +140,8 @@ func (t *taking) admit(name string, size int64) error {
 		return invalid(name, "has %d bytes, at most %d are possible", size, bound)
 	}
 	if left := t.limit - t.total; size > left {
-		return invalid(name, "has %d bytes, there is room for %d", size, left)
+		return &ops.Error{Kind: ops.Invalid, Step: name, Err: fmt.Errorf("has %d bytes, there is room for %d", size, left),
+			Hint: "remove what is not needed, holdfast status says what there is; or take a smaller image"}
 	}
 	if size == 0 && bounds[name] == 0 {
 		return invalid(name, "is empty")

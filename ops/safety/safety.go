@@ -135,7 +135,8 @@ func Victim(r *status.Report, booted string) string {
 	return flash.Backup
 }
 
-// Replaceable says why a slot may not get another image in place of its own; nil when it may.
+// Replaceable says why a slot may not get another image in place of its own; nil when it may. The only whole
+// image stays until a new one has shown that it boots.
 func Replaceable(r *status.Report, booted, slot string) error {
 	switch {
 	case slot == flash.Factory:
@@ -144,6 +145,10 @@ func Replaceable(r *status.Report, booted, slot string) error {
 		return &ops.Error{Kind: ops.Usage, Err: fmt.Errorf("no slot %q", slot), Hint: "active or backup"}
 	case Counts(r, booted, slot) && !Counts(r, booted, other(slot)):
 		return refuse(slot+" holds the last confirmed image", "install without --slot: "+Victim(r, booted)+" gives way then")
+	}
+	image, _ := r.Image(slot)
+	if rest, _ := r.Image(other(slot)); Whole(image) && !Whole(rest) {
+		return refuse(slot+" holds the only whole image", "install without --slot: "+Victim(r, booted)+" gives way then")
 	}
 	return nil
 }

@@ -174,6 +174,8 @@ func TestInvariants(t *testing.T) {
 				broken("%s is confirmed and does not count", name)
 			case strings.Contains(v.replace, name) && v.counts != "" && without(name) == "":
 				broken("the last image that counts may be replaced")
+			case strings.Contains(v.replace, name) && Whole(i) && !Whole(o):
+				broken("the only whole image may be replaced")
 			}
 		}
 		if v.remove == "active+backup" && !Whole(victim) != !Whole(rest) {
