@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
+	"math/big"
 	"os"
 	"path/filepath"
 	"slices"
@@ -276,7 +277,7 @@ func putSparse(name string, data []byte, offset int64) error {
 // repair has a machine start twice with each of the disks in the file many, and judges what they are then.
 func (l *recording) repair(list []*crash) {
 	l.Helper()
-	said := machine(l, l.many(), "", fmt.Sprintf("lab=recover size=%d count=%d use=%d", l.size, len(list), usable(list)))
+	said := machine(l, l.many(), "", fmt.Sprintf("lab=recover size=%d count=%d use=%x", l.size, len(list), used(list)))
 	results := recoveries(l, said)
 	if len(results) != len(list) {
 		l.Fatalf("the machine repaired %d of %d disks:\n%s", len(results), len(list), strings.Join(said, "\n"))
@@ -298,11 +299,30 @@ func (l *recording) repair(list []*crash) {
 	}
 }
 
-// usable is the first of the disks that the appliance may use before anybody has repaired them. It must not use those
-// on which a file was being made: its name may be there before the table knows of the clusters, whoever makes it, and
-// nothing but fsck.fat helps.
-func usable(list []*crash) int {
-	return 1 + slices.IndexFunc(list, func(c *crash) bool { return !slices.Contains([]string{"log", "log-on", "records"}, c.name) })
+// used chooses the disks that the appliance uses before anybody has repaired them, every second one of those that it
+// may use, as a bit each.
+func used(list []*crash) *big.Int {
+	bits, n := new(big.Int), 0
+	for i, c := range list {
+		if c.usable() {
+			n++
+			bits.SetBit(bits, i, uint(n%2))
+		}
+	}
+	return bits
+}
+
+// usable says whether the appliance may use the disk first. It must not where a file was being made: its name may be
+// there before the table knows of the clusters, whoever makes it, and nothing but fsck.fat helps. The clusters of an
+// image are in the table when its files are read back.
+func (c *crash) usable() bool {
+	switch c.name {
+	case "log", "log-on", "records":
+		return false
+	case "install", "fill", "replace":
+		return c.Mark == c.name+":read back" || c.Mark == c.name+":returned"
+	}
+	return true
 }
 
 // tell says how it went with one step: a figure, and each bad state with what its epoch wrote.

@@ -12,6 +12,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math/big"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -76,7 +77,7 @@ func record() {
 		mark(words[0])
 		check(unix.Mount(part, flashDir, "vfat", 0, ""))
 		mark(words[0] + ":mounted")
-		if err := operate(words[1:]); err != nil {
+		if err := operate(words[0], words[1:]); err != nil {
 			say("STEP %s: %v", words[0], err)
 		}
 		mark(words[0] + ":returned")
@@ -85,18 +86,20 @@ func record() {
 	mark("end")
 }
 
-// recoverAll has the appliance use every second flash first, from the one that use= names, counted from 1. Then it
+// recoverAll has the appliance use first those flashes whose bits are set in use=, which is hexadecimal. Then it
 // starts with it twice, repairs it at each start, and goes on to use it. What it says of each is one line: what the
 // repairs said, and what went wrong.
 func recoverAll() {
 	count, err := strconv.Atoi(word("count"))
 	check(err)
-	use, err := strconv.Atoi(word("use"))
-	check(err)
+	use, ok := new(big.Int).SetString(word("use"), 16)
+	if !ok {
+		check(fmt.Errorf("use=%s", word("use")))
+	}
 	for i := range count {
 		place(i)
 		mark(strconv.Itoa(i))
-		line, err := json.Marshal(recoverOne(i, use > 0 && i >= use-1 && i%2 == 1))
+		line, err := json.Marshal(recoverOne(i, use.Bit(i) == 1))
 		check(err)
 		say("STATE %s", line)
 	}

@@ -24,8 +24,9 @@ import (
 )
 
 // operate does one operation on the mounted flash: its name, what it is about, and after that "rename",
-// for a kernel that exchanges no names, or the name of a store.Point that is left out.
-func operate(words []string) error {
+// for a kernel that exchanges no names, or the name of a store.Point that is left out. The recorder is told when
+// the clusters of what it makes are on the device.
+func operate(step string, words []string) error {
 	about := words[1]
 	switch words[0] {
 	case "naive":
@@ -68,7 +69,7 @@ func operate(words []string) error {
 			return err
 		}
 	}
-	return p.Apply(ctx, &reporter{})
+	return p.Apply(ctx, &reporter{readBack: func() { mark(step + ":read back") }})
 }
 
 func options(words []string) (o store.Options) {
@@ -127,10 +128,19 @@ func goOn() error {
 	return errors.Join(err, s.End())
 }
 
-type reporter struct{ said []string }
+type reporter struct {
+	said     []string
+	readBack func() // is called once, before what was written and synced is read back
+}
 
-func (*reporter) Progress(ops.Progress) {}
-func (r *reporter) Log(line string)     { r.said = append(r.said, line) }
+func (r *reporter) Progress(p ops.Progress) {
+	if p.Step == store.ReadBack && r.readBack != nil {
+		r.readBack()
+		r.readBack = nil
+	}
+}
+
+func (r *reporter) Log(line string) { r.said = append(r.said, line) }
 
 // markConfirmed says in the state record that the image of a slot is confirmed.
 func markConfirmed(slot string, o store.Options) error {
