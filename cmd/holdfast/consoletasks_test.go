@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"holdfast/ops/bench/vm"
 )
@@ -37,6 +38,7 @@ func plansInstall(t *testing.T, ctx context.Context, m *vm.Machine, archive stri
 			break
 		}
 		must(t, line.Press("s"))
+		time.Sleep(time.Second) // keys pressed while it searches wait, each for a search of its own
 	}
 	must(t, line.WaitScreen(ctx, showsAll("vda (STICK)", "Enter shows the plan")))
 	must(t, line.Press("enter"))
