@@ -246,10 +246,12 @@ func explain(err error) error {
 		return fail(ops.Refused, "", err, "look again")
 	case errors.Is(err, syscall.EBUSY):
 		return fail(ops.NotWritable, "", err, "somebody else has it: where it is mounted, name that directory")
-	case errors.Is(err, fs.ErrPermission):
+	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS), errors.Is(err, syscall.EIO):
 		return fail(ops.NotWritable, "", err, "")
+	case errors.Is(err, syscall.ENOSPC): // nothing of the file grows: a thin device has no more
+		return fail(ops.NoSpace, "", err, "")
 	}
-	return fail(kindOf(err, ops.Internal), "", err, "")
+	return fail(ops.Internal, "", err, "")
 }
 
 // logBefore keeps the sector as it is, where the flash can be written to. What keeps it from doing so,

@@ -246,6 +246,21 @@ func TestInForce(t *testing.T) {
 	check("input/output error; what GRUB finds now cannot be read: read " + f.path + ": unexpected EOF")
 }
 
+// TestWriteErrors: a device that fails when it is written to is one that cannot be written, not a flash that is missing.
+func TestWriteErrors(t *testing.T) {
+	for _, tt := range []struct {
+		err  error
+		want ops.Kind
+	}{
+		{unix.EIO, ops.NotWritable}, {unix.EROFS, ops.NotWritable}, {unix.EPERM, ops.NotWritable}, {unix.EBUSY, ops.NotWritable}, {unix.ENOSPC, ops.NoSpace},
+		{unix.ENOMEM, ops.Internal}, {store.ErrChanged, ops.Refused}, {store.ErrReadBack, ops.Internal}, {&ops.Error{Kind: ops.Refused}, ops.Refused},
+	} {
+		if got := explain(fmt.Errorf("sync default: %w", tt.err)); ops.ExitCode(got) != int(tt.want) {
+			t.Errorf("%v: exit %d, want %d", tt.err, ops.ExitCode(got), tt.want)
+		}
+	}
+}
+
 // TestBooted confirms an image that was booted from: that its list of hashes is wrong does not matter.
 func TestBooted(t *testing.T) {
 	f := newFixture(t, "-t ext2", with(legacyTree(), "system/backup/SHA256SUMS", strings.Repeat("0", 64)+"  kernel.img\n")).disk()
