@@ -16,7 +16,7 @@ func TestStageRequiresSignature(t *testing.T) {
 		"--busybox", busybox, "--compress", "zstd", "--trust-key", in("release.pub"), "--model", "FW-2", "--require-signature")
 	backup := packImage(t, "backup", "1.3.123", "marker=backup")
 	holdfast(t, "image", "sign", "--key", in("release.key"), "--model", "FW-2", backup)
-	holdfast(t, "disk", "create", "-o", in("disk.img"), "--loader", "grub-legacy", "--kernel", made.kernel, "--console", in("console"),
+	holdfast(t, "disk", "create", "--menu-timeout", "0", "-o", in("disk.img"), "--loader", "grub-legacy", "--kernel", made.kernel, "--console", in("console"),
 		"--image", "active="+packImage(t, "active", "1.3.124", "marker=active"), "--image", "backup="+backup,
 		"--default", "maintenance", "--console-args", bothConsoles+" holdfast.autoboot=1", "--system-args", systemWord)
 	ctx, m := bootDisk(t, in("disk.img"))

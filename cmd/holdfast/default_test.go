@@ -25,7 +25,7 @@ import (
 func lookDisk(t testing.TB, loader string) string {
 	t.Helper()
 	dir := t.TempDir()
-	args := []string{"disk", "create", "-o", filepath.Join(dir, "disk.img"), "--loader", loader, "--size", "64M",
+	args := []string{"disk", "create", "--menu-timeout", "0", "-o", filepath.Join(dir, "disk.img"), "--loader", loader, "--size", "64M",
 		"--kernel", filepath.Join(dir, "kernel"), "--console", made.console}
 	must(t, os.WriteFile(filepath.Join(dir, "kernel"), kexectest.Kernel("6.1.0-stage"), 0o644))
 	for _, slot := range []string{"active", "backup"} {

@@ -56,6 +56,7 @@ func (a *app) diskCreateCommand() *cobra.Command {
 	flags.StringVar(&r.Default, "default", "", "what GRUB boots by itself: active, backup or maintenance (default active)")
 	flags.StringVar(&r.ConsoleArgs, "console-args", "", "`WORDS` for the maintenance kernel (default \""+mkdisk.DefaultConsoleArgs+"\")")
 	flags.StringVar(&r.SystemArgs, "system-args", "", "`WORDS` for every image's kernel on this disk: the text of cfg/system.arg")
+	flags.IntVar(&r.MenuTimeout, "menu-timeout", 2, "`SECONDS` that GRUB waits at its menu, 0 for not at all")
 	flags.StringVar(&size, "size", "256M", "`SIZE` of the disk, in bytes or with K, M or G")
 	flags.BoolVar(&r.Force, "force", false, "replace an existing file")
 	require(cmd, "output", "kernel", "console")

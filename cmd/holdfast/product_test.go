@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -136,17 +137,26 @@ func packImage(t testing.TB, name, version, args string) string {
 // systemWord is in cfg/system.arg of every test disk, and nowhere else.
 const systemWord = "here=bench7"
 
-// makeDisk makes a bootable disk with three images that GRUB starts the console from.
+// makeDisk makes a bootable disk with three images that GRUB starts the console from, at once. It is a copy of one
+// that is made for the first test that wants such a disk.
 func makeDisk(t testing.TB, loader, consoleArgs string) string {
 	t.Helper()
+	first, _ := disks.LoadOrStore(loader+" "+consoleArgs, sync.OnceValue(func() string {
+		disk := filepath.Join(made.dir, fmt.Sprintf("disk%d.img", time.Now().UnixNano()))
+		holdfast(t, "disk", "create", "-o", disk, "--loader", loader, "--kernel", made.kernel, "--console", made.console,
+			"--image", "active="+packImage(t, "active", "1.3.124", "marker=active console=tty9"),
+			"--image", "backup="+packImage(t, "backup", "1.3.123", "marker=backup"),
+			"--image", "factory="+packImage(t, "factory", "1.0.0", ""),
+			"--default", "maintenance", "--console-args", consoleArgs, "--system-args", systemWord, "--menu-timeout", "0")
+		return disk
+	}))
 	disk := filepath.Join(t.TempDir(), "disk.img")
-	holdfast(t, "disk", "create", "-o", disk, "--loader", loader, "--kernel", made.kernel, "--console", made.console,
-		"--image", "active="+packImage(t, "active", "1.3.124", "marker=active console=tty9"),
-		"--image", "backup="+packImage(t, "backup", "1.3.123", "marker=backup"),
-		"--image", "factory="+packImage(t, "factory", "1.0.0", ""),
-		"--default", "maintenance", "--console-args", consoleArgs, "--system-args", systemWord)
+	tool(t, "coreutils", "", "cp", "--sparse=always", first.(func() string)(), disk)
 	return disk
 }
+
+// disks are those that makeDisk has made, each as a func() string, by what they are made with.
+var disks sync.Map
 
 // bootDisk starts a machine with one serial line and VGA from an IDE disk. The time that it has is for
 // a processor that others use as well: the tests in machines run side by side.

@@ -22,7 +22,7 @@ type machine struct {
 
 func boot(t *testing.T, p *Plan) machine {
 	t.Helper()
-	m, err := vm.Start(t.Context(), vm.Config{Disks: []vm.Disk{{Path: p.request.Output}}, Serials: 1})
+	m, err := vm.Start(t.Context(), vm.Config{Disks: []vm.Disk{{Path: p.request.Output, Bus: vm.Virtio}}, Serials: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -114,7 +114,9 @@ func TestRetryChain(t *testing.T) {
 	for _, loader := range loaders {
 		t.Run(string(loader), func(t *testing.T) {
 			t.Parallel()
-			m := boot(t, create(t, request(t, loader)))
+			r := request(t, loader)
+			r.MenuTimeout = 2 // the menu is shown, and takes keys
+			m := boot(t, create(t, r))
 			for i, marker := range []string{"active", "", "backup", "", "console", ""} {
 				number := min(i, maintenanceEntry)
 				e := m.plan.menu.entries[number]

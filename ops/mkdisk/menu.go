@@ -15,6 +15,7 @@ type menu struct {
 	entries []entry
 	serial  *serialLine // of the first serial console; nil when there is none
 	vgaLast bool        // VGA owns /dev/console
+	timeout int         // seconds that it waits
 }
 
 // entry is one entry of the menu.
@@ -58,7 +59,7 @@ func fallbacks() string { return fmt.Sprint(backupEntry, " ", maintenanceEntry) 
 
 func (p *Plan) makeMenu() (menu, error) {
 	consoles := kexec.ParseConsoles(p.request.ConsoleArgs, "")
-	m := menu{serial: firstSerial(consoles)}
+	m := menu{serial: firstSerial(consoles), timeout: p.request.MenuTimeout}
 	if n := len(consoles); n > 0 {
 		m.vgaLast = !strings.HasPrefix(consoles[n-1].Name, "ttyS")
 	}

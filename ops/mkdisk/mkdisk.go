@@ -50,9 +50,13 @@ type Request struct {
 	Default     string            // active, backup or maintenance
 	ConsoleArgs string            // words for the maintenance kernel; its consoles are also the images'
 	SystemArgs  string            // text of cfg/system.arg; its last line is ended here
+	MenuTimeout int               // seconds that GRUB waits at its menu, and before it at the choice of a terminal
 	Size        int64             // of the whole disk, in bytes
 	Force       bool              // replace an existing file
 }
+
+// maxTimeout bounds what GRUB's menu waits: an appliance that nobody looks at has to start.
+const maxTimeout = 600
 
 // Plan is a checked Request with everything that is known before the first write.
 type Plan struct {
@@ -133,6 +137,9 @@ func (r Request) check() error {
 		if !slices.Contains(flash.Slots[:], slot) {
 			return usage("image slot %q: want active, backup or factory", slot)
 		}
+	}
+	if r.MenuTimeout < 0 || r.MenuTimeout > maxTimeout {
+		return usage("a menu that waits %d seconds: want 0 to %d", r.MenuTimeout, maxTimeout)
 	}
 	if _, ok := firstEntry(r.Default); !ok {
 		return usage("boot default %q: want active, backup or maintenance", r.Default)

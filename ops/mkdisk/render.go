@@ -8,7 +8,7 @@ import (
 )
 
 // legacy is menu.lst. GRUB Legacy shows its menu on one terminal: the one where a key is pressed
-// within two seconds, else the first of the list; without --timeout it would wait for a key.
+// while it waits, else the first of the list; without --timeout it would wait for a key.
 //
 // Each entry names what it saves. Measured with Debian's 0.97-80 and "fallback 1 2 3 4": `savedefault
 // fallback` saves 1, 2, 3 and 4 from the entries 0, 1, 2 and 3; in entry 4 it is an error, and GRUB falls
@@ -16,13 +16,13 @@ import (
 // against. It comes first in an entry, so that a kernel that hangs GRUB while it loads is a try too.
 func (m menu) legacy() []byte {
 	var b strings.Builder
-	fmt.Fprintf(&b, "# Made by holdfast disk create. Holdfast knows the entries by their numbers.\ndefault saved\ntimeout 2\nfallback %s\n", fallbacks())
+	fmt.Fprintf(&b, "# Made by holdfast disk create. Holdfast knows the entries by their numbers.\ndefault saved\ntimeout %d\nfallback %s\n", m.timeout, fallbacks())
 	if m.serial != nil {
 		terminals := "serial console"
 		if m.vgaLast {
 			terminals = "console serial"
 		}
-		fmt.Fprintf(&b, "serial --unit=%s --speed=%s\nterminal --timeout=2 %s\n", m.serial.unit, m.serial.speed, terminals)
+		fmt.Fprintf(&b, "serial --unit=%s --speed=%s\nterminal --timeout=%d %s\n", m.serial.unit, m.serial.speed, m.timeout, terminals)
 	}
 	for _, e := range m.entries {
 		fmt.Fprintf(&b, "\ntitle %s\nsavedefault %d\nroot (hd0,%d)\nkernel %s %s\n", e.title, e.next, e.partition-1, e.kernel, e.line)
@@ -51,8 +51,8 @@ else
 	set default="$saved_entry"
 fi
 set fallback="%s"
-set timeout=2
-`, fallbacks())
+set timeout=%d
+`, fallbacks(), m.timeout)
 	for _, e := range m.entries {
 		words, err := grub2Words(e.line)
 		if err != nil {

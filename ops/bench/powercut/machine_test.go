@@ -41,7 +41,6 @@ func (s *series) boot(confirm bool) *machine {
 	must(s, err)
 	s.Cleanup(func() { m.Close() })
 	m.ctx, m.line = ctx, m.Serial(0)
-	must(s, pastMenu(ctx, m.line))
 	must(s, m.line.Expect(ctx, "\nIMAGE "))
 	must(s, m.line.Expect(ctx, "\n"))
 	text := string(m.line.Bytes())
@@ -58,29 +57,6 @@ func (s *series) boot(confirm bool) *machine {
 	}
 	must(s, m.line.Expect(ctx, "INSTALLING"))
 	return m
-}
-
-// pastMenu presses Enter wherever the loader waits for two seconds, in which an emulated machine keeps a processor
-// busy. One that comes too late harms nothing: nobody reads the line then.
-func pastMenu(ctx context.Context, line *vm.Serial) error {
-	for pressed := ""; ; {
-		var asks string
-		err := line.WaitScreen(ctx, func(s vm.Screen) bool {
-			for _, asks = range []string{"entry is highlighted", "Press any key to continue."} {
-				if s.Contains(asks) && asks != pressed {
-					return true
-				}
-			}
-			return false
-		})
-		if err != nil {
-			return err
-		}
-		if err := line.Press("enter"); err != nil || asks == "entry is highlighted" {
-			return err
-		}
-		pressed = asks
-	}
 }
 
 // way says how a kernel with this command line was started.

@@ -74,7 +74,7 @@ func newSeries(t *testing.T, loader string) *series {
 	s := &series{T: t, product: p, disk: filepath.Join(t.TempDir(), "disk.img"), known: map[string]archive{}, outcomes: map[string]int{},
 		random: rand.New(rand.NewPCG(number, uint64(len(loader))))}
 	backup, active := s.next(), s.next()
-	_, err = p.run("disk", "create", "-o", s.disk, "--loader", loader, "--kernel", p.kernel, "--console", p.console, "--size", "160M",
+	_, err = p.run("disk", "create", "--menu-timeout", "0", "-o", s.disk, "--loader", loader, "--kernel", p.kernel, "--console", p.console, "--size", "160M",
 		"--image", "active="+active.path, "--image", "backup="+backup.path, "--default", "active",
 		"--console-args", "console=tty0 console=ttyS0,115200 quiet holdfast.autoboot=1")
 	must(t, err)

@@ -23,7 +23,7 @@ import (
 )
 
 var (
-	states = flag.Int("states", 40, "how many crash states of a step are judged")
+	states = flag.Int("states", 30, "how many crash states of a step are judged")
 	omit   = flag.String("omit", "", "the name of one more store.Point that TestOmit leaves out; all for every one")
 	seed   = flag.Uint64("seed", 1, "of the states that are drawn")
 )
